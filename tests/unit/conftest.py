@@ -29,7 +29,7 @@ def seed() -> None:
 def recording_path() -> Path | None:
     """A word said by a person; where that data is absent, a sample of the course."""
     people = sorted((ROOT.parent / "shared" / "data" / "speech_commands").glob("*/*.flac"))
-    samples = sorted((ROOT / "audio_samples").glob("*.flac"))
+    samples = sorted((ROOT / "audio_samples").glob("spoken_*.flac"))
     return next(iter(people + samples), None)
 
 
@@ -38,7 +38,10 @@ def _recording() -> Tensor:
     if path is None:
         pytest.skip("no recording here")
     samples, _ = soundfile.read(path, dtype="float64", always_2d=True)
-    return torch.from_numpy(samples[:SAMPLE_RATE, 0].copy())
+    second = torch.zeros(SAMPLE_RATE, dtype=torch.float64)
+    samples = torch.from_numpy(samples[:SAMPLE_RATE, 0].copy())
+    second[: len(samples)] = samples
+    return second
 
 
 def _tone() -> Tensor:
@@ -69,5 +72,5 @@ def noise() -> Tensor:
 
 @pytest.fixture
 def recording() -> Tensor:
-    """A recording at 16 kHz, float64."""
+    """One second of a recording, float64, shape (16000,)."""
     return _recording()

@@ -337,6 +337,22 @@ def test_a_hair_beyond_full_scale_is_not_worth_a_warning():
     assert waveform.abs().max() <= 1.0
 
 
+def test_resampling_does_not_overshoot_full_scale():
+    """The filter rounds the corners of a square wave upwards, by a tenth."""
+    square = np.sign(sine()).astype(np.float32)
+    waveform, _ = load_audio(encode(square, subtype="FLOAT"), sample_rate=44100)
+    assert waveform.abs().max() == 1.0
+
+
+def test_damaged_file_prints_no_traceback():
+    """soundfile asks for negative places of some damaged files; what that raises is printed."""
+    memory = audio_io._Memory(b"abcdef")
+    assert memory.seek(2) == 2
+    assert memory.seek(-1) == 2
+    assert memory.seek(2**70) == 2
+    assert memory.seek(-1, io.SEEK_END) == 5
+
+
 def test_numbers_beyond_single_precision():
     samples = sine().astype(np.float64)
     samples[7] = 1e300

