@@ -1,0 +1,134 @@
+// The pure helpers of the widget's JavaScript, under node: `node --test tests/unit/js`
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import test from "node:test";
+
+const file = new URL("../../../course_utils/sound_view/static/sound_view.js", import.meta.url);
+const text = readFileSync(file, "utf8");
+const view = await import("data:text/javascript;base64," + Buffer.from(text).toString("base64"));
+
+const close = (a, b, tolerance = 1e-9) => assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);
+const LINEAR = { scale: "linear", min: -10, max: 110, table: [], mel_table: [] };
+const LOG = { scale: "log", min: 40, max: 8000, table: [], mel_table: [] };
+const TABLE = { scale: "table", min: 0, max: 8000, table: [0, 100, 400, 1600, 8000], mel_table: [] };
+
+test("an axis place and its value undo each other on every scale", () => {
+  for (const y of [LINEAR, LOG, TABLE]) {
+    for (const place of [0, 0.1, 0.25, 0.6, 0.99, 1]) {
+      close(view.axisPlace(y, view.axisValue(y, place)), place);
+    }
+  }
+});
+
+test("axis values are where they should be", () => {
+  close(view.axisValue(LINEAR, 0.5), 50);
+  close(view.axisValue(LOG, 0.5), Math.sqrt(40 * 8000), 1e-6);
+  close(view.axisValue(TABLE, 0.5), 400);
+  close(view.axisValue(TABLE, 0.375), 250);
+});
+
+test("ticks are round, inside and about as many as asked", () => {
+  assert.deepEqual(view.niceTicks(0, 8000, 4), [0, 2000, 4000, 6000, 8000]);
+  for (const [min, max] of [[-45, 35], [0.123, 0.131], [0, 600]]) {
+    const ticks = view.niceTicks(min, max, 4);
+    assert.ok(ticks.length >= 2 && ticks.length <= 8, `${ticks}`);
+    assert.ok(ticks.every((t) => t >= min - 1e-9 && t <= max + 1e-6));
+  }
+});
+
+test("numbers are written with groups and a real minus", () => {
+  assert.equal(view.formatNumber(1234567), "1\u202f234\u202f567");
+  assert.equal(view.formatNumber(-12.34, 1), "\u221212.3");
+  assert.equal(view.formatNumber(-0.04, 1), "0.0");
+  assert.equal(view.formatNumber(0.12345, 4), "0.1235");
+});
+
+test("pooling keeps the loudest cell, so a thin line never vanishes", () => {
+  const data = new Uint8Array(100 * 100);
+  data[37 * 100 + 91] = 200;
+  const small = view.poolMax(data, 100, 100, 10, 20);
+  assert.deepEqual([small.nRows, small.nColumns], [10, 20]);
+  assert.equal(small.data[3 * 20 + 18], 200);
+  assert.equal(small.data.reduce((sum, v) => sum + v, 0), 200);
+});
+
+test("a picture that fits is not copied", () => {
+  const data = new Uint8Array(12);
+  assert.equal(view.poolMax(data, 3, 4, 10, 10).data, data);
+});
+
+test("the envelope of a waveform holds its extremes, also in the last short block", () => {
+  const samples = Int16Array.from([1, -5, 3, 9, 0, 7, -2]);
+  const { min, max } = view.envelope(samples, 3);
+  assert.deepEqual([...min], [-5, 0, -2]);
+  assert.deepEqual([...max], [3, 9, -2]);
+});
+
+test("the envelope of a stereo sound takes one channel", () => {
+  const { max } = view.envelope(Int16Array.from([1, 100, 2, 100, 3, 100]), 2, 2, 0);
+  assert.deepEqual([...max], [2, 3]);
+});
+
+test("the playhead runs, stops at the end, and folds into the loop", () => {
+  close(view.playedTo(0.5, 0.25, false, 0, 2), 0.75);
+  close(view.playedTo(0.5, 9, false, 0, 2), 2);
+  close(view.playedTo(1.5, 1.0, true, 1, 2), 1.5);
+  close(view.playedTo(0, -0.1, false, 0, 2), 0); // sound that is still on its way out
+});
+
+const PICTURE = {
+  data: Uint8Array.from([0, 51, 102, 153, 204, 255]), n_rows: 2, n_columns: 3, t0_s: -0.016, dt_s: 0.032,
+  y: { label: "frequency", unit: "Hz", scale: "linear", min: 0, max: 200, table: [], mel_table: [0, 100, 200] },
+  value_min: -80, value_max: 0, rows: { kind: "bin", spacing_hz: 100, count: 2, per_row: 1 },
+  frames: { first: 0, step: 1, hop_s: 0.032, centre0_s: 0, before_s: 0.01, after_s: 0.02 },
+};
+
+test("inspect says frame, frequency, level, and the samples that the frame saw", () => {
+  const found = view.inspect(PICTURE, 0.035, 0.75, 1000);
+  assert.equal(found.frame, 1);
+  close(found.centre_s, 0.032);
+  close(found.freq_hz, 150);
+  close(found.mel, 150);
+  close(found.db, -80 + (204 / 255) * 80);
+  assert.deepEqual(found.samples, [22, 52]);
+  assert.equal(found.floor, false);
+  assert.equal(view.inspect(PICTURE, 0, 0.1, 1000).floor, true);
+});
+
+test("inspect counts frames of a thinned picture in true frame numbers", () => {
+  const thinned = { ...PICTURE, frames: { ...PICTURE.frames, first: 8, step: 4, hop_s: 0.008 } };
+  assert.equal(view.inspect(thinned, 0.035, 0.75, 1000).frame, 12);
+});
+
+test("inspect finds nothing outside the picture", () => {
+  assert.equal(view.inspect(PICTURE, -1, 0.5, 1000), null);
+  assert.equal(view.inspect(PICTURE, 0.5, 0.5, 1000), null);
+});
+
+test("the colours run from near black to near white and never jump", () => {
+  const colours = view.makeColours();
+  const channels = (v) => [v & 255, (v >> 8) & 255, (v >> 16) & 255];
+  assert.deepEqual(channels(colours[0]), [0, 0, 4]);
+  assert.deepEqual(channels(colours[255]), [0xfc, 0xfd, 0xbf]);
+  let light = -1;
+  for (const colour of colours) {
+    const [r, g, b] = channels(colour);
+    const now = 0.299 * r + 0.587 * g + 0.114 * b;
+    assert.ok(now >= light - 1.5, "lightness falls");
+    light = now;
+  }
+});
+
+test("an amplitude is told with its level, silence without one", () => {
+  assert.equal(view.amplitudeText(0.5), "0.500 (\u22126.0 dBFS)");
+  assert.equal(view.amplitudeText(-1), "\u22121.000 (0.0 dBFS)");
+  assert.equal(view.amplitudeText(0), "0.000 (silent)");
+});
+
+test("bins inside a band: those on its ends weigh nothing", () => {
+  assert.deepEqual(view.binsInside(42.2, 56.87, 71.8, 40), []);
+  const bins = view.binsInside(1000, 1250, 1500, 125);
+  assert.deepEqual(bins.map((b) => b.bin), [9, 10, 11]);
+  assert.deepEqual(bins.map((b) => b.weight), [0.5, 1, 0.5]);
+  assert.deepEqual(view.binsInside(0, 27.67, 56.44, 15.625).map((b) => b.bin), [1, 2, 3]);
+});
