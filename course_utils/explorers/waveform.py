@@ -105,14 +105,18 @@ class WaveformExplorer(Explorer):
     }
 
     def __init__(self, waveform: Any, sample_rate: float, *, start: dict[str, Any]) -> None:
-        self._whole_s = np.shape(waveform)[-1] / sample_rate if np.ndim(waveform) else 0.0
+        if not sample_rate > 0:
+            raise ValueError(f"sample_rate must be positive, in Hz, got {sample_rate}")
+        if not isinstance(waveform, Tensor):
+            waveform = np.asarray(waveform)
+        self._whole_s = waveform.shape[-1] / sample_rate if waveform.ndim else 0.0
         self._longest = min(MAX_SAMPLES, round(MAX_DURATION_S * sample_rate))
         self._rate = float(sample_rate)
         self._stages = _Stages()
         self._heard_key: Hashable = None
-        if np.ndim(waveform) in (1, 2):
+        if waveform.ndim in (1, 2):
             waveform = waveform[..., : self._longest]
-        self._is_stereo = np.ndim(waveform) == 2 and np.shape(waveform)[0] == 2
+        self._is_stereo = waveform.ndim == 2 and waveform.shape[0] == 2
         if not self._is_stereo and "channels" not in start:
             self.defaults = {k: v for k, v in self.defaults.items() if k != "channels"}
         elif not self._is_stereo:

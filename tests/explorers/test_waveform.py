@@ -371,6 +371,17 @@ def test_what_is_no_sound_is_refused_in_one_sentence(waveform):
         explore_waveform(waveform, RATE)
 
 
+@pytest.mark.parametrize("rate", [0, -1, float("nan")])
+def test_a_sample_rate_that_is_none_is_refused(speech, rate):
+    with pytest.raises(ValueError, match="sample_rate must be positive"):
+        explore_waveform(speech, rate)
+
+
+def test_arrays_and_lists_are_sounds_too(speech):
+    for waveform in (speech.numpy(), speech[:200].tolist()):
+        assert explore_waveform(waveform, RATE).error == ""
+
+
 def test_start_values_that_are_no_steps_are_added(speech):
     explorer = explore_waveform(speech, RATE, keep_every=7, gain_db=-7)
     assert explorer.settings["keep_every"] == 7

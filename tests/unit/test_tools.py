@@ -276,6 +276,18 @@ def test_chapters_come_before_solutions_and_names_choose(project):
     assert len(run_notebooks.find(project, [])) == 2
 
 
+def test_file_stays_as_it_was_if_the_new_outputs_are_not_clean(project, monkeypatch):
+    path = project / "notebooks" / "02_stft.ipynb"
+    before = path.read_text("utf-8")
+
+    def execute(notebook, folder):
+        notebook.cells[0].outputs = [output("a warning", "stderr")]
+
+    monkeypatch.setattr(run_notebooks, "execute", execute)
+    assert "red text: a warning" in run_notebooks.renew(path, project)[0]
+    assert path.read_text("utf-8") == before
+
+
 def test_real_run_saves_fresh_outputs_and_keeps_the_file_if_a_cell_fails(project, capsys):
     lesson = write(
         project / "notebooks" / "02_stft.ipynb",

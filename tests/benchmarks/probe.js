@@ -1,0 +1,90 @@
+// @ts-check
+// Runs in the page: when was a key pressed, when did the hand move, when was a picture on screen.
+//
+// Both kinds of picture are timed alike: from the event in the page to the first animation frame
+// after the picture is in its place. For a widget, its place is its canvas ("soundview:drawn");
+// for matplotlib, a decoded <img> in the cell's output.
+(() => {
+  /** @type {{painted: number, key: string, settings: any}[]} */
+  const pictures = [];
+  let steps = 0;
+  let step = NaN;
+  let pressed = 0;
+  let moved = 0;
+  /** @type {HTMLElement | null} */
+  let readout = null;
+
+  const note = (key, settings) =>
+    requestAnimationFrame(() => pictures.push({ painted: performance.now(), key, settings }));
+
+  /** The number at the start of the slider's text: "512 · 32 ms" is 512. */
+  const shown = () => parseFloat(readout?.textContent ?? "");
+
+  const noteStep = () => {
+    if (shown() !== step) steps += 1;
+    step = shown();
+  };
+
+  document.addEventListener("keydown", () => { pressed = performance.now(); }, true);
+  document.addEventListener("pointermove", () => { moved = performance.now(); }, true);
+
+  const sleep = () => new Promise(requestAnimationFrame);
+
+  window.probe = {
+    /** Watch the canvas pictures of one lane. */
+    watchView(lane) {
+      document.addEventListener("soundview:drawn", (event) => {
+        const { detail } = /** @type {CustomEvent} */ (event);
+        if (lane && detail.lane !== lane) return;
+        note(JSON.stringify(detail.settings), detail.settings);
+      });
+    },
+    /** Watch the <img> elements of the output below a slider. */
+    watchImages() {
+      const found = async (node) => {
+        await node.decode();
+        note(node.src, null);
+      };
+      new MutationObserver((changes) => {
+        for (const change of changes)
+          for (const node of change.addedNodes)
+            if (node instanceof Element)
+              for (const img of node.matches("img") ? [node] : node.querySelectorAll("img"))
+                found(img);
+      }).observe(document.querySelector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook"),
+        { childList: true, subtree: true });
+    },
+    /** The slider whose value names the right picture. */
+    follow(element) {
+      readout = element;
+      step = shown();
+      new MutationObserver(noteStep)
+        .observe(element, { childList: true, characterData: true, subtree: true });
+    },
+    shown,
+    reset() { pictures.length = 0; steps = 0; },
+    count: () => pictures.length,
+    /** Milliseconds from the last key press to the picture with the slider's value. */
+    async keyLatency(setting, timeout) {
+      const end = performance.now() + timeout;
+      while (performance.now() < end) {
+        const right = pictures.find((p) =>
+          p.painted > pressed && (p.settings === null || Number(p.settings[setting]) === shown()));
+        if (right && pressed) return right.painted - pressed;
+        await sleep();
+      }
+      return null;
+    },
+    /** Is the picture on screen another one than that of the slider's value? */
+    isWrong(setting) {
+      const settings = pictures.at(-1)?.settings;
+      return settings ? Number(settings[setting]) !== shown() : false;
+    },
+    quietFor: () => performance.now() - (pictures.at(-1)?.painted ?? moved),
+    drag: () => ({
+      pictures: pictures.filter((p, i) => p.key !== pictures[i - 1]?.key).length,
+      steps,
+      final_ms: (pictures.at(-1)?.painted ?? NaN) - moved,
+    }),
+  };
+})();

@@ -1,0 +1,528 @@
+"""Slider to pixels: how long after the hand does the picture follow, in a real JupyterLab?
+
+Run with ``python course.py bench`` or ``python -m tests.benchmarks.slider_to_pixels [--quick]``.
+The notebook way (``interact`` + librosa + matplotlib) and the explorers are measured in turns in
+the same run, because times on a busy machine only mean something beside each other. The result
+is printed and written to ``docs/benchmarks.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+from tests.browser.lab import PROJECT, Lab, Notebook, Slider
+
+PROBE = Path(__file__).with_name("probe.js").read_text(encoding="utf-8")
+REPORT = PROJECT / "docs" / "benchmarks.md"
+WAIT_MS = 30_000
+EXTENSION_OFF = "--ServerApp.jpserver_extensions={'course_utils._jupyter_server': False}"
+
+SOUND = """
+import soundfile as sf
+import numpy as np
+y, sr = sf.read("../audio_samples/spoken_sentence.flac", dtype="float32")
+y = np.resize(y, int({seconds} * sr))
+"""
+
+# Written as most notebooks write it. The first call, which compiles for many seconds, is not
+# counted: measuring starts after the first picture.
+BASELINE = """
+import librosa
+import librosa.display
+import matplotlib.pyplot as plt
+from ipywidgets import interact
+
+@interact(n_fft=(512, 4096, 16), hop_length=(64, 1024, 16), n_mels=(16, 128))
+def show(n_fft=2048, hop_length=512, n_mels=64):
+    S = librosa.feature.melspectrogram(
+        y=y, sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels)
+    S_db = librosa.power_to_db(S, ref=np.max)
+    plt.figure(figsize=(9, 4))
+    librosa.display.specshow(S_db, sr=sr, hop_length=hop_length, x_axis="time", y_axis="mel")
+    plt.colorbar(format="%+2.0f dB")
+    plt.title("Mel spectrogram")
+    plt.tight_layout()
+    plt.show()
+"""
+BASELINE_SLIDERS = "sliders = {child.description: child for child in show.widget.children[:-1]}"
+
+EXPLORER = """
+import torch
+from course_utils.explorers import explore_{kind}
+ex = explore_{kind}(torch.from_numpy(y), sr, n_fft=2048, hop_length=512)
+ex
+"""
+
+HOW = """\
+## How it is measured
+
+A real JupyterLab in a headless Chromium, in turns, so that a busy moment of the machine hits all
+ways alike.
+
+- **Time** runs from the key event in the page to the first animation frame after the picture with
+  the slider's value is in its place: a decoded `<img>` for matplotlib, a painted canvas for the
+  explorers. Every key press waits for its picture.
+- **A drag** moves the pointer over the slider in 60 moves within 2 s, to and fro where the slider
+  has fewer than 60 positions. Pictures that differ from the one before are counted beside the
+  slider's own steps, and the time from the last pointer move to the last picture is taken, which
+  is checked to be the right one.
+- **Bytes** are those of the kernel's websocket, counted in a separate pass.
+- **Memory** is the kernel's resident set after its first picture.
+- **The baseline** is `interact` with `librosa.feature.melspectrogram`, `power_to_db`, `specshow`
+  and `plt.show`, about 900 x 400 pixels, after librosa has compiled itself.
+- **The bare widget** shows one byte picture of 300 x 64 for each value and computes nothing: the
+  price of the way through the kernel and back.
+- **The usual Jupyter server** holds back the second of the kernel's small messages until the
+  browser confirms the first (Nagle's algorithm and delayed acknowledgement). The course installs
+  a server extension, `course_utils/_jupyter_server.py`, that sets `TCP_NODELAY`; every other row,
+  the baseline's too, has it.
+"""
+
+# What no way through a kernel can go below: one slider, one message, one picture, no sound.
+FLOOR = """
+import anywidget, ipywidgets, traitlets
+class Floor(anywidget.AnyWidget):
+    _esm = '''export default { render({ model, el }) {
+        const canvas = document.createElement("canvas");
+        canvas.width = 900; canvas.height = 300;
+        el.append(canvas);
+        const draw = () => {
+            const bytes = model.get("picture"), image = new ImageData(300, 64);
+            for (let i = 0; i < bytes.byteLength; i++) {
+                image.data[4 * i] = bytes.getUint8(i); image.data[4 * i + 3] = 255;
+            }
+            canvas.getContext("2d").putImageData(image, 0, 0);
+            canvas.dispatchEvent(new CustomEvent("soundview:drawn", { bubbles: true,
+                detail: { lane: "", settings: { n_mels: model.get("n_mels") } } }));
+        };
+        model.on("change:picture", draw); draw();
+    } }'''
+    picture = traitlets.Bytes().tag(sync=True)
+    n_mels = traitlets.Int().tag(sync=True)
+floor = Floor()
+slider = ipywidgets.IntSlider(value=64, min=16, max=128, description="n_mels")
+sliders = {"n_mels": slider}
+def follow(change):
+    with floor.hold_sync():
+        floor.n_mels = slider.value
+        floor.picture = bytes([slider.value]) * (300 * 64)
+slider.observe(follow, "value")
+follow(None)
+ipywidgets.VBox([slider, floor])
+"""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One way from slider to pixels.
+
+    Attributes:
+        name: How the table calls it.
+        cells: The notebook.
+        slider: The slider that is moved.
+        start: Value at which the key presses begin; they turn round at the ends.
+        lane: Lane of the SoundView whose pictures count; ``None`` for matplotlib's images.
+        prompt: Whether the server runs with the course's extension, as installed.
+    """
+
+    name: str
+    cells: list[str]
+    slider: str
+    start: int
+    lane: str | None
+    prompt: bool = True
+
+
+def subjects(*, long_seconds: float) -> list[Subject]:
+    """The ways that are compared; the first one is the baseline."""
+    minutes = f"{long_seconds / 60:g} min"
+    short, long = SOUND.format(seconds=5), SOUND.format(seconds=long_seconds)
+    give = "sliders = ex.sliders"
+    found = [
+        Subject(
+            "interact + librosa + specshow, 5 s",
+            [short, BASELINE, BASELINE_SLIDERS],
+            "n_mels",
+            20,
+            None,
+        ),
+        Subject("a bare widget, nothing computed", [FLOOR], "n_mels", 20, ""),
+        Subject("the same, usual Jupyter server", [FLOOR], "n_mels", 20, "", prompt=False),
+    ]
+    for kind, slider, start, lane in (
+        ("stft", "hop_length", 256, "spectrogram"),
+        ("mel", "n_mels", 20, "mel"),
+    ):
+        code = EXPLORER.format(kind=kind)
+        found.append(Subject(f"explore_{kind}, 5 s", [short, code, give], slider, start, lane))
+        found.append(Subject(f"explore_{kind}, {minutes}", [long, code, give], slider, start, lane))
+    return found
+
+
+@dataclass
+class Measured:
+    """What was measured of one subject; times in ms."""
+
+    subject: Subject
+    keys_ms: list[float] = field(default_factory=list)
+    drags: list[dict] = field(default_factory=list)
+    down_kb: float = float("nan")
+    up_kb: float = float("nan")
+    kernel_mb: float = float("nan")
+
+    @property
+    def median_ms(self) -> float:
+        return statistics.median(self.keys_ms)
+
+    @property
+    def p95_ms(self) -> float:
+        return statistics.quantiles(self.keys_ms, n=20)[-1]
+
+    @property
+    def pictures(self) -> float:
+        return statistics.median(drag["pictures"] for drag in self.drags)
+
+    @property
+    def steps(self) -> float:
+        return statistics.median(drag["steps"] for drag in self.drags)
+
+    @property
+    def final_ms(self) -> float:
+        return statistics.median(drag["final_ms"] for drag in self.drags)
+
+
+class Bench:
+    """One subject in its own page, ready to be measured in turns with the others."""
+
+    def __init__(self, lab: Lab, subject: Subject, number: int) -> None:
+        self.measured = Measured(subject)
+        self.subject = subject
+        self.notebook: Notebook = lab.open_notebook(
+            lab.write_notebook(subject.cells, f"notebooks/bench_{number}.ipynb"),
+            server=None if subject.prompt else lab.second_server([EXTENSION_OFF]),
+        )
+        self.page = self.notebook.page
+        self._frames = {"down": 0, "up": 0}
+        self._key = "ArrowRight"
+        self.page.evaluate(PROBE)
+        if subject.lane is None:
+            self.page.evaluate("() => probe.watchImages()")
+        else:
+            self.page.evaluate("lane => probe.watchView(lane)", subject.lane)
+        self.notebook.run_all(timeout_s=300)
+        complaints = self.notebook.complaints()
+        if complaints:
+            raise RuntimeError(f"{subject.name}: {complaints}")
+        self.notebook.panel.locator(
+            "canvas" if subject.lane is not None else "img"
+        ).first.wait_for()
+        self.measured.kernel_mb = self.notebook.kernel_process().memory_info().rss / 1e6
+        self.slider: Slider = self.notebook.slider(subject.slider)
+        self.slider.root.wait_for()
+        self.slider.readout.evaluate("element => probe.follow(element)")
+
+    def settle(self) -> None:
+        """Wait until the kernel is idle and no picture has come for a while."""
+        self.page.wait_for_function(
+            """setting => probe.quietFor() > 1000 && !probe.isWrong(setting)
+                && jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'
+            """,
+            arg=self.subject.slider,
+            timeout=WAIT_MS,
+            polling=50,
+        )
+
+    def set_value(self, value: int) -> None:
+        """Move the slider from Python, so that keys start where they should."""
+        name = self.subject.slider
+        self.notebook.execute(f"sliders[{name!r}].value = {value}")
+        self.settle()
+
+    def press_keys(self, count: int) -> None:
+        """Key presses on the focused slider, each waiting for its picture."""
+        self.page.bring_to_front()
+        self.set_value(self.subject.start)
+        self.slider.handle.focus()
+        for press in range(count + 2):
+            latency = self.press_once()
+            if press >= 2:  # the first ones wake things up
+                self.measured.keys_ms.append(latency)
+
+    def press_once(self) -> float:
+        """Press an arrow key, wait for its picture, return the milliseconds between."""
+        before = self.page.evaluate("() => { probe.reset(); return probe.shown(); }")
+        self.page.keyboard.press(self._key)
+        if self.page.evaluate("() => probe.shown()") == before:  # the end: turn round
+            self._key = "ArrowLeft" if self._key == "ArrowRight" else "ArrowRight"
+            self.page.keyboard.press(self._key)
+        latency = self.page.evaluate(
+            "([name, limit]) => probe.keyLatency(name, limit)", [self.subject.slider, WAIT_MS]
+        )
+        if latency is None:
+            raise RuntimeError(f"{self.subject.name}: no picture for a key press")
+        return latency
+
+    def drag(self, *, seconds: float = 2.0, moves: int = 60) -> None:
+        """Drag the handle to and fro, so that it makes about as many steps as moves."""
+        self.page.bring_to_front()
+        count, first = self.positions()
+        self.set_value(first)
+        sweeps = max(1, round(moves / count))
+        x, y, _, right = self.slider.grab()
+        self.page.evaluate("() => probe.reset()")
+        begin = time.perf_counter()
+        for move in range(1, moves + 1):
+            way = sweeps * move / moves % 2.0
+            self.page.mouse.move(x + (right - x) * min(way, 2.0 - way), y)
+            pause = begin + seconds * move / moves - time.perf_counter()
+            self.page.wait_for_timeout(max(0.0, pause * 1000))
+        self.page.mouse.up()
+        self.settle()
+        self.measured.drags.append(self.page.evaluate("() => probe.drag()"))
+
+    def positions(self) -> tuple[int, int]:
+        """How many positions the slider has, and its first value."""
+        code = f"""
+slider = sliders[{self.subject.slider!r}]
+if hasattr(slider, "options"):
+    print(len(slider.options), slider.options[0][1])
+else:
+    print((slider.max - slider.min) // slider.step + 1, slider.min)
+"""
+        count, first = self.notebook.execute(code).split()
+        return int(count), int(first)
+
+    def count_bytes(self, presses: int) -> None:
+        """Bytes over the kernel's websocket for one change (not timed: counting costs time)."""
+        self.page.bring_to_front()
+        self.set_value(self.subject.start)
+        session = self.page.context.new_cdp_session(self.page)
+        session.send("Network.enable")
+        session.on("Network.webSocketFrameReceived", lambda event: self._add("down", event))
+        session.on("Network.webSocketFrameSent", lambda event: self._add("up", event))
+        self.slider.handle.focus()
+        for _ in range(presses):
+            self.press_once()
+        self.settle()
+        session.detach()
+        self.measured.down_kb = self._frames["down"] / presses / 1e3
+        self.measured.up_kb = self._frames["up"] / presses / 1e3
+
+    def _add(self, way: str, event: dict) -> None:
+        response = event["response"]
+        data = response["payloadData"]
+        binary = response["opcode"] == 2  # base64: 4 characters for 3 bytes
+        self._frames[way] += len(data) * 3 // 4 - data[-2:].count("=") if binary else len(data)
+
+
+def import_cost(*, tries: int = 3) -> tuple[float, bool]:
+    """Seconds that ``import course_utils`` with its explorers takes (best of some), and whether
+    librosa was imported on the way."""
+    code = (
+        "import sys, time; start = time.perf_counter()\n"
+        "import course_utils, course_utils.explorers\n"
+        "print(time.perf_counter() - start, 'librosa' in sys.modules)"
+    )
+    best, librosa = float("inf"), False
+    for _ in range(tries):
+        reply = subprocess.run(
+            [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
+        )
+        seconds, seen = reply.stdout.split()
+        best, librosa = min(best, float(seconds)), librosa or seen == "True"
+    return best, librosa
+
+
+@dataclass(frozen=True)
+class Budget:
+    """One promise of the course and what was measured."""
+
+    promise: str
+    measured: str
+    kept: bool
+
+
+def budgets(
+    rows: dict[str, Measured], baseline: Measured, import_s: float, librosa: bool
+) -> list[Budget]:
+    """Hold the measurements to the promises."""
+    found: list[Budget] = []
+    for kind in ("stft", "mel"):
+        near = [row for name, row in rows.items() if name.startswith(f"explore_{kind}")]
+        if not near:
+            continue
+        row = near[0]
+        name = f"explore_{kind}"
+        faster = baseline.median_ms / row.median_ms
+        more = row.pictures / baseline.pictures
+        found += [
+            Budget(f"{name}: at least 5 times faster (median)", f"{faster:.1f}", faster >= 5),
+            Budget(f"{name}: p95 under 100 ms", f"{row.p95_ms:.0f} ms", row.p95_ms < 100),
+            Budget(f"{name}: at least 5 times the pictures in a drag", f"{more:.1f}", more >= 5),
+            Budget(
+                f"{name}: final picture within 150 ms of the last move",
+                f"{row.final_ms:.0f} ms",
+                row.final_ms <= 150,
+            ),
+            Budget(
+                f"{name}: kernel with the first explorer under 330 MB",
+                f"{row.kernel_mb:.0f} MB",
+                row.kernel_mb < 330,
+            ),
+        ]
+        if len(near) > 1:
+            ratio = near[1].median_ms / row.median_ms
+            found.append(
+                Budget(
+                    f"{name}: {near[1].subject.name.split(', ')[1]} within 1.3 times of 5 s",
+                    f"{ratio:.2f}",
+                    ratio <= 1.3,
+                )
+            )
+    found.append(Budget("importing takes under 3 s", f"{import_s:.2f} s", import_s < 3))
+    found.append(Budget("librosa is not imported", "imported" if librosa else "no", not librosa))
+    return found
+
+
+HEADER = [
+    "way",
+    "median ms",
+    "p95 ms",
+    "times faster",
+    "pictures of steps in a 2 s drag",
+    "last move to final picture ms",
+    "kB per change down / up",
+    "kernel MB",
+]
+
+
+def table(rows: list[Measured]) -> list[list[str]]:
+    """The rows of the table, as text."""
+    base = rows[0].median_ms
+    return [
+        [
+            row.subject.name + f" ({row.subject.slider})",
+            f"{row.median_ms:.0f}",
+            f"{row.p95_ms:.0f}",
+            f"{base / row.median_ms:.1f}",
+            f"{row.pictures:.0f} of {row.steps:.0f}",
+            f"{row.final_ms:.0f}",
+            f"{row.down_kb:.1f} / {row.up_kb:.1f}",
+            f"{row.kernel_mb:.0f}",
+        ]
+        for row in rows
+    ]
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    """A markdown table."""
+    lines = ["| " + " | ".join(cells) + " |" for cells in [header, ["---"] * len(header), *rows]]
+    return "\n".join(lines)
+
+
+def cpu_name() -> str:
+    """The processor, as the system names it."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def machine(lab: Lab) -> list[str]:
+    """What the numbers were measured on."""
+    packages = ["jupyterlab", "ipywidgets", "anywidget", "ipykernel", "torch", "librosa"]
+    versions = ", ".join(f"{name} {version(name)}" for name in [*packages, "matplotlib"])
+    memory_gb = psutil.virtual_memory().total / 1e9
+    lines = [
+        f"Machine: {cpu_name()}, {os.cpu_count()} cores, {memory_gb:.0f} GB, {platform.system()}",
+        f"Versions: Python {platform.python_version()}, Chromium {lab.browser.version}, {versions}",
+    ]
+    if hasattr(os, "getloadavg"):
+        lines.append(f"Load average when it began: {os.getloadavg()[0]:.1f}")
+    return lines
+
+
+def report(
+    rows: list[Measured], found: list[Budget], about: list[str], *, how: str, today: str
+) -> str:
+    """The page docs/benchmarks.md."""
+    kept = [[item.promise, item.measured, "yes" if item.kept else "**no**"] for item in found]
+    return "\n".join(
+        [
+            "# Slider to pixels",
+            "",
+            "This page is written by `python3 course.py bench`. Read the ratios: the times belong",
+            "to one machine and one day.",
+            "",
+            f"Date: {today}  ",
+            "  \n".join(about) + "  ",
+            how,
+            "",
+            markdown(HEADER, table(rows)),
+            "",
+            "## What was promised",
+            "",
+            markdown(["promise", "measured", "kept"], kept),
+            "",
+            HOW,
+        ]
+    )
+
+
+def measure(lab: Lab, chosen: list[Subject], *, rounds: int, presses: int) -> list[Measured]:
+    """Measure the subjects in turns."""
+    benches = []
+    for number, subject in enumerate(chosen):
+        print(f"opening {subject.name} ...", flush=True)
+        benches.append(Bench(lab, subject, number))
+    for turn in range(rounds):
+        print(f"round {turn + 1} of {rounds} ...", flush=True)
+        for bench in benches:
+            bench.press_keys(presses)
+            bench.drag()
+    for bench in benches:
+        bench.count_bytes(min(presses, 10))
+    return [bench.measured for bench in benches]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure, print and write the report; 1 if a promise is not kept."""
+    parser = argparse.ArgumentParser(prog="course.py bench", description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer presses; nothing is written")
+    parser.add_argument("--only", help="measure the baseline and the ways with this in their name")
+    args = parser.parse_args(argv)
+    rounds, presses = (1, 15) if args.quick else (3, 20)
+    chosen = subjects(long_seconds=600)
+    if args.only:
+        chosen = [chosen[0], *(item for item in chosen[1:] if args.only in item.name)]
+    with Lab(size=(1280, 1000)) as lab:
+        about = machine(lab)
+        rows = measure(lab, chosen, rounds=rounds, presses=presses)
+    import_s, librosa = import_cost()
+    found = budgets({row.subject.name: row for row in rows}, rows[0], import_s, librosa)
+    how = f"{rounds * presses} key presses and {rounds} drags each."
+    page = report(rows, found, about, how=how, today=datetime.date.today().isoformat())
+    print("\n" + page)
+    if not args.quick and not args.only:
+        REPORT.parent.mkdir(exist_ok=True)
+        REPORT.write_text(page, encoding="utf-8")
+        print(f"written to {REPORT.relative_to(PROJECT)}")
+    return 0 if all(item.kept for item in found) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
