@@ -1,9 +1,5 @@
 """What the unit tests share: seeds, and sounds whose answer is known."""
 
-import os
-
-os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # before librosa: its compiler takes 20 s
-
 from collections.abc import Callable
 from pathlib import Path
 
