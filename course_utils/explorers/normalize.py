@@ -428,7 +428,11 @@ def _histogram(
     edges = np.linspace(scale.low - margin, scale.high + margin, n_bins + 1)
     inside = values.double().numpy().clip(edges[0], edges[-1]).ravel()
     share = 100.0 * np.histogram(inside, bins=edges)[0] / inside.size
-    top = next(t for t in (5, 10, 20, 50, 100) if share.max() <= t + 1e-9)
+    second, first = np.sort(share)[-2:]
+    leaves = second > 0 and first > 2.5 * second  # the floor of top_db would flatten all others
+    tallest = second if leaves else first
+    top = next(t for t in (2, 5, 10, 20, 50, 100) if tallest <= t + 1e-9)
+    notes = (f"one bar, {first:.0f} % of the cells, leaves the chart",) if leaves else ()
     label = "level" if scale.unit == "dB" else "normalised"
     mean, std = values.mean().item(), values.std(correction=0).item()
     marks = [(mean, "mean")]
@@ -440,6 +444,7 @@ def _histogram(
         lines=(Line(0.5 * (edges[:-1] + edges[1:]), share, style="bars"),),
         marks=tuple(mark for mark in marks if edges[0] <= mark[0] <= edges[-1]),
         settings=settings,
+        notes=notes,
         engine=engine,
     )
 

@@ -218,8 +218,11 @@ def test_scale_and_norm_are_those_of_the_controls(explorer):
     plain = explorer.rebuilt["32 slaney bands"]
     explorer.set(norm="slaney")
     explorer.rebuild()  # the tilt of area norm is undone on the way back
-    spectra = [torch.fft.rfft(s).abs() for s in (plain, explorer.rebuilt["32 slaney bands"])]
-    assert float((spectra[0] - spectra[1]).norm() / spectra[0].norm()) < 0.2
+    coarse_db = [
+        power_to_db(mel_spectrogram(s, sample_rate=SAMPLE_RATE, n_mels=16).mean(dim=-1), top_db=60)
+        for s in (plain, explorer.rebuilt["32 slaney bands"])
+    ]
+    assert (coarse_db[0] - coarse_db[1]).abs().max() < 1.0
 
 
 def test_a_hop_that_cannot_be_undone_is_explained(explorer):

@@ -6,7 +6,14 @@ import torch
 
 from course_utils.explorers import explore_normalize
 from course_utils.explorers.controls import EPS, GAIN_DB, METHODS
-from course_utils.signal import LogMelSpectrogram, make_noise, make_silence, quantize, standardize
+from course_utils.signal import (
+    LogMelSpectrogram,
+    make_noise,
+    make_silence,
+    make_tone,
+    quantize,
+    standardize,
+)
 
 SAMPLE_RATE = 16000
 STATISTICS = (-34.0, 23.0)
@@ -82,6 +89,17 @@ def test_the_printed_formula_gives_its_printed_result(explorer, method):
     assert eval(sum_) == pytest.approx(float(result.split()[0]), abs=0.02)  # one decimal is shown
 
 
+def test_the_floor_lies_80_db_below_the_peak_of_the_whole_clip_also_when_zoomed():
+    tone = make_tone(1000.0, level_dbfs=-3.0)
+    tone[8000:] = 0.0
+    explorer = explore_normalize(tone, SAMPLE_RATE, method="none")
+    whole = explorer.readout
+    assert whole["min_before"] == pytest.approx(whole["max_before"] - 80.0, abs=1e-3)
+    explorer.view.visible = [0.7, 0.9]
+    values, step, _ = shown(explorer)
+    assert values.max() == pytest.approx(whole["max_before"] - 80.0, abs=step)
+
+
 def test_the_formula_of_per_band_names_the_band(explorer):
     explorer.set(method="per band")
     names = [name for name, _ in explorer.view.readout]
@@ -147,12 +165,20 @@ def test_histograms_count_every_cell(explorer, method):
     for lane in ("histogram_before", "histogram_after"):
         x, y, state = bars(explorer, lane)
         assert y.sum() == pytest.approx(100, abs=0.01)
-        assert y.max() <= state["y"]["max"]
+        assert y.max() <= state["y"]["max"] or state["notes"]
         name = lane.split("_")[1]
         spread = explorer.readout[f"std_{name}"]
         assert (x * y).sum() / 100 == pytest.approx(
             explorer.readout[f"mean_{name}"], abs=0.1 * spread
         )
+
+
+def test_a_bar_that_would_flatten_all_others_leaves_the_chart_and_is_said():
+    tone = make_tone(1000.0, level_dbfs=-3.0)
+    tone[8000:] = 0.0
+    _, y, state = bars(explore_normalize(tone, SAMPLE_RATE), "histogram_before")
+    assert y.max() > state["y"]["max"] >= np.sort(y)[-2]
+    assert state["notes"] == (f"one bar, {y.max():.0f} % of the cells, leaves the chart",)
 
 
 def test_the_shape_of_the_histogram_stays(explorer):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils import checks_decibel as checks
 from course_utils.checks import NOT_TRIED, RIGHT, WRONG
+from course_utils.checks import decibel as checks
 from course_utils.signal import amplitude_to_db, power_to_db
 
 

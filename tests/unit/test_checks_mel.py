@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils import checks_mel as checks
+from course_utils.checks import mel as checks
 from course_utils.signal import mel_band_edges_hz, mel_filterbank
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from course_utils import checks_normalize as checks
+from course_utils.checks import normalize as checks
 from course_utils.signal import LogMelSpectrogram, peak_dbfs, rms_dbfs, standardize
 
 log_mel = LogMelSpectrogram()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils import checks_waveform as checks
+from course_utils.checks import waveform as checks
 from course_utils.signal import alias_freq_hz, make_tone, quantize, signal_to_noise_db
 
 CHECKS = [

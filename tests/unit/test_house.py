@@ -42,13 +42,8 @@ FORBIDDEN = {  # packages from elsewhere, and who must not know them
 
 
 def part_of(path):
-    """The part of course_utils that a file belongs to; checks_mel.py belongs to checks."""
-    return part_name(path.relative_to(PACKAGE).parts[0].removesuffix(".py"))
-
-
-def part_name(module):
-    """The part that a module right below course_utils belongs to."""
-    return "checks" if module.startswith("checks_") else module
+    """The part of course_utils that a file belongs to: its first folder, or its own name."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def imports(path):
@@ -80,7 +75,7 @@ def wrong_imports(part, names):
     for name in names:
         top, _, rest = name.partition(".")
         if top == "course_utils":
-            target = part_name(rest.split(".")[0])
+            target = rest.split(".")[0]
             if target in MAY_IMPORT and target != part and target not in MAY_IMPORT[part]:
                 wrong.append(name)
         elif top in FORBIDDEN.get(part, set()) | {"tests", "tools", "course"}:
@@ -117,7 +112,7 @@ def test_imports_point_one_way(path):
         ("sound_view", "course_utils.signal.stft"),
         ("sound_view", "torch.nn"),
         ("checks", "course_utils.explorers.own_function"),
-        ("signal", "course_utils.checks_mel.check_mel"),
+        ("signal", "course_utils.checks.mel"),
         ("plots", "tests.unit.conftest"),
     ],
 )

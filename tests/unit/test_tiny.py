@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils.models.tiny import accuracy, remeasure_batch_norm, tiny_cnn, train
+from course_utils.models.tiny import Run, accuracy, remeasure_batch_norm, tiny_cnn, train
 
 
 @pytest.fixture
@@ -85,3 +85,13 @@ def test_without_remeasuring_raw_decibels_lose_most(task):
 
     assert score(True) >= score(False)
     assert score(True) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("losses", "last"),
+    [([9.0, 1, 2, 3, 4, 5], 3.0), ([2.0, math.nan], 99.0), ([2.0, 1e9], 99.0), ([math.inf], 99.0)],
+)
+def test_the_last_loss_is_a_number_also_where_a_training_ran_away(losses, last):
+    run = Run(losses, nn.Sequential())
+    assert run.last_loss == last
+    assert run.first_loss == losses[0]

@@ -14,19 +14,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_utils.checks import (
-    _EMPTY_BODY,
-    _NOT_TRIED_YET,
+from course_utils.checks._core import (
+    EMPTY_BODY,
+    NOT_TRIED_YET,
     RIGHT,
     WRONG,
+    Stop,
     Verdict,
-    _agree,
-    _call,
-    _check_integer_function,
-    _need_function,
-    _one_line,
-    _Stop,
-    _to_array,
+    agree,
+    call,
+    judge_integer_function,
+    need_function,
+    one_line,
+    to_array,
 )
 from course_utils.signal import (
     empty_mel_bands,
@@ -39,7 +39,7 @@ from course_utils.signal import (
 Formula = Callable[[np.ndarray], np.ndarray]
 
 
-def _values(function: Any, inputs: np.ndarray) -> tuple[np.ndarray | None, _Stop | None]:
+def _values(function: Any, inputs: np.ndarray) -> tuple[np.ndarray | None, Stop | None]:
     """What a function gives for each number, and the first error that it raised.
 
     Plain numbers are tried first, then a tensor: both ways to write a formula are right. Where
@@ -48,29 +48,29 @@ def _values(function: Any, inputs: np.ndarray) -> tuple[np.ndarray | None, _Stop
     returned, problems = [], []
     for x in inputs:
         try:
-            returned.append(_call(lambda *, value: function(value), value=float(x)))
-        except _Stop as stop:
+            returned.append(call(lambda *, value: function(value), value=float(x)))
+        except Stop as stop:
             returned.append(math.nan)
             problems.append(stop)
     if len(problems) == len(inputs):
         try:
-            return _shaped(_call(function, torch.from_numpy(inputs)), inputs), None
-        except _Stop:
+            return _shaped(call(function, torch.from_numpy(inputs)), inputs), None
+        except Stop:
             raise problems[0] from None
     if all(value is None for value in returned):
         return None, None
-    arrays = [_to_array(math.nan if value is None else value) for value in returned]
+    arrays = [to_array(math.nan if value is None else value) for value in returned]
     if any(array.size != 1 for array in arrays):
-        raise _Stop((WRONG, f"one number is wanted for one number, not {arrays[0].shape}"))
+        raise Stop((WRONG, f"one number is wanted for one number, not {arrays[0].shape}"))
     return np.array([array.reshape(()) for array in arrays]), next(iter(problems), None)
 
 
 def _shaped(returned: Any, inputs: np.ndarray) -> np.ndarray | None:
     if returned is None:
         return None
-    got = _to_array(returned)
+    got = to_array(returned)
     if got.shape != inputs.shape:
-        raise _Stop((WRONG, f"{len(inputs)} numbers went in, {got.shape} came out"))
+        raise Stop((WRONG, f"{len(inputs)} numbers went in, {got.shape} came out"))
     return got
 
 
@@ -78,18 +78,18 @@ def _check_formula(
     function: Any, inputs: np.ndarray, right: Formula, mistakes: Mapping[str, Formula], unit: str
 ) -> Verdict:
     """Judge a formula by its values at ``inputs``."""
-    _need_function(function)
+    need_function(function)
     got, problem = _values(function, inputs)
     if got is None:
-        return _EMPTY_BODY
+        return EMPTY_BODY
     want = right(inputs)
-    if _agree(got, want.astype(np.complex128), 1e-4):  # 1127 ln is the same formula, rounded
+    if agree(got, want.astype(np.complex128), 1e-4):  # 1127 ln is the same formula, rounded
         return RIGHT, f"right at all {len(inputs)} values"
     with np.errstate(all="ignore"):
         for says, wrong in mistakes.items():
             values = wrong(inputs)
             known = np.isfinite(values)
-            if known.sum() >= 3 and _agree(got[known], values[known].astype(np.complex128), 1e-5):
+            if known.sum() >= 3 and agree(got[known], values[known].astype(np.complex128), 1e-5):
                 return WRONG, says
     if problem is not None:
         return problem.verdict
@@ -162,7 +162,7 @@ MEL_TO_HZ_MISTAKES: dict[str, Formula] = {
 }
 
 
-@_one_line("my_hz_to_mel")
+@one_line("my_hz_to_mel")
 def check_hz_to_mel(function: Any) -> Verdict:
     """Judge ``my_hz_to_mel(freq_hz)``: the HTK formula, for numbers or for a tensor."""
     return _check_formula(
@@ -174,7 +174,7 @@ def check_hz_to_mel(function: Any) -> Verdict:
     )
 
 
-@_one_line("my_mel_to_hz")
+@one_line("my_mel_to_hz")
 def check_mel_to_hz(function: Any) -> Verdict:
     """Judge ``my_mel_to_hz(mel)``: the inverse of the HTK formula."""
     return _check_formula(
@@ -254,25 +254,25 @@ TRIANGLE_MISTAKES: dict[str, Triangle] = {
 }
 
 
-@_one_line("triangle")
+@one_line("triangle")
 def check_triangle(function: Any) -> Verdict:
     """Judge ``triangle(freqs_hz, *, low_hz, centre_hz, high_hz)``: height 1, straight in hertz."""
-    _need_function(function)
+    need_function(function)
     got = []
     for low, centre, high in _TRIANGLES_HZ:
         given = _BINS_HZ.clone()
-        weights = _call(function, given, low_hz=low, centre_hz=centre, high_hz=high)
+        weights = call(function, given, low_hz=low, centre_hz=centre, high_hz=high)
         if weights is None:
-            return _EMPTY_BODY
+            return EMPTY_BODY
         if not torch.equal(given, _BINS_HZ):
             return WRONG, "your function changes the frequencies that it is given"
-        got.append(_to_array(weights))
+        got.append(to_array(weights))
     if got[0].shape != tuple(_BINS_HZ.shape):
         return WRONG, f"one weight per frequency: {len(_BINS_HZ)} went in, {got[0].shape} came out"
 
     def made_by(version: Triangle) -> bool:
         want = [version(_BINS_HZ, *edges).numpy() for edges in _TRIANGLES_HZ]
-        return all(_agree(g, w + 0j, 1e-6) for g, w in zip(got, want, strict=True))
+        return all(agree(g, w + 0j, 1e-6) for g, w in zip(got, want, strict=True))
 
     if made_by(_right_triangle):
         return RIGHT, "right for two triangles"
@@ -367,10 +367,10 @@ COUNT_MISTAKES: dict[str, Callable[..., float]] = {
 }
 
 
-@_one_line("bins_inside")
+@one_line("bins_inside")
 def check_bins_inside(function: Any) -> Verdict:
     """Judge ``bins_inside(low_hz, *, high_hz, n_fft, sample_rate)``: bins with a weight above 0."""
-    return _check_integer_function(
+    return judge_integer_function(
         function, right=_right_count, mistakes=COUNT_MISTAKES, cases=_BAND_CASES
     )
 
@@ -382,9 +382,9 @@ _FEWEST_BANDS = 64
 def _need_cure(setting: Any) -> dict[str, int]:
     """Complete a cure with what stays as it was, or say what is wrong with it."""
     if setting is None or setting is Ellipsis:
-        raise _Stop(_NOT_TRIED_YET)
+        raise Stop(NOT_TRIED_YET)
     if not isinstance(setting, Mapping):
-        raise _Stop((WRONG, "a dict is wanted, with n_fft and n_mels in it"))
+        raise Stop((WRONG, "a dict is wanted, with n_fft and n_mels in it"))
     others = sorted(str(name) for name in set(setting) - set(_ILL))
     if others:
         no_help = {
@@ -394,16 +394,16 @@ def _need_cure(setting: Any) -> dict[str, int]:
             "mel_scale": "here the scale stays HTK",
         }
         text = no_help.get(others[0], f"the name {others[0]} is unknown here")
-        raise _Stop((WRONG, f"{text}: use n_fft, win_length and n_mels"))
+        raise Stop((WRONG, f"{text}: use n_fft, win_length and n_mels"))
     full = _ILL | dict(setting)
     full["win_length"] = setting.get("win_length") or full["n_fft"]  # as everywhere in the course
     for name, value in full.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise _Stop((WRONG, f"{name}={value!r} must be a positive whole number"))
+            raise Stop((WRONG, f"{name}={value!r} must be a positive whole number"))
     if full["n_fft"] % 2:
-        raise _Stop((WRONG, "take an even n_fft"))
+        raise Stop((WRONG, "take an even n_fft"))
     if full["win_length"] > full["n_fft"]:
-        raise _Stop((WRONG, "win_length is longer than n_fft: the window does not fit"))
+        raise Stop((WRONG, "win_length is longer than n_fft: the window does not fit"))
     return full
 
 
@@ -425,7 +425,7 @@ def _still_empty(full: dict[str, int]) -> Verdict | None:
     )
 
 
-@_one_line("more bins")
+@one_line("more bins")
 def check_more_bins(setting: Any) -> Verdict:
     """Judge a cure that keeps 128 bands and a window of at most 400 samples at 16 kHz."""
     full = _need_cure(setting)
@@ -447,7 +447,7 @@ def check_more_bins(setting: Any) -> Verdict:
     )
 
 
-@_one_line("fewer bands")
+@one_line("fewer bands")
 def check_fewer_bands(setting: Any) -> Verdict:
     """Judge a cure that keeps n_fft at 400 at 16 kHz and at least 64 bands."""
     full = _need_cure(setting)

@@ -10,7 +10,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from course_utils import checks
+from course_utils.checks import check_close
+from course_utils.checks import stft as checks
 from course_utils.signal import frame, get_window, make_clicks, make_tone, stft
 
 SAMPLE_RATE = 16_000
@@ -352,7 +353,7 @@ def test_setting_or_number_that_is_not_given_yet_is_no_mistake(line, tones, clic
     given = [
         line(checks.check_separates_tones, None, tones, SAMPLE_RATE, freqs_hz=(1000, 1040)),
         line(checks.check_separates_clicks, None, clicks, SAMPLE_RATE, times_s=(0.5, 0.508)),
-        line(checks.check_close, None, 3.0),
+        line(check_close, None, 3.0),
     ]
     assert all(text.startswith("○") and "not tried yet" in text for text in given)
 
@@ -390,7 +391,7 @@ def test_no_answer_makes_a_check_raise_or_print_two_lines(line, tones, clicks, a
         line(checks.check_my_stft, answer),
         line(checks.check_separates_tones, answer, tones, SAMPLE_RATE, freqs_hz=(1000, 1040)),
         line(checks.check_separates_clicks, answer, clicks, SAMPLE_RATE, times_s=(0.5, 0.508)),
-        line(checks.check_close, answer, torch.ones(3)),
+        line(check_close, answer, torch.ones(3)),
     ]
     assert not any(text.startswith("✓") for text in lines)
 
@@ -407,12 +408,12 @@ def test_function_with_other_arguments_is_told_their_names(line):
 
 def test_check_close_says_what_differs(line):
     want = torch.tensor([1.0, 2.0, 4.0])
-    assert line(checks.check_close, [1, 2, 4], want) == "✓ answer: right"
-    assert "shape is (2,), wanted is (3,)" in line(checks.check_close, [1, 2], want)
-    assert "largest difference is 0.5" in line(checks.check_close, [1, 2, 4.5], want)
-    assert "not finite" in line(checks.check_close, [1, 2, math.inf], want)
+    assert line(check_close, [1, 2, 4], want) == "✓ answer: right"
+    assert "shape is (2,), wanted is (3,)" in line(check_close, [1, 2], want)
+    assert "largest difference is 0.5" in line(check_close, [1, 2, 4.5], want)
+    assert "not finite" in line(check_close, [1, 2, math.inf], want)
     known = {"you took ln in place of log10": [2.3, 4.6, 9.2]}
-    text = line(checks.check_close, [2.3, 4.6, 9.2], want, name="level", mistakes=known)
+    text = line(check_close, [2.3, 4.6, 9.2], want, name="level", mistakes=known)
     assert text == "✗ level: you took ln in place of log10"
 
 
@@ -433,6 +434,6 @@ def test_line_is_printed_where_the_marks_cannot_be(monkeypatch):
     """A plain Windows console knows neither ✓ nor ○."""
     buffer = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer, encoding="cp1252"))
-    checks.check_close(1.0, 1.0)
+    check_close(1.0, 1.0)
     sys.stdout.flush()
     assert buffer.getvalue().rstrip() == b"? answer: right"

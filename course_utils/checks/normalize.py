@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_utils.checks import (
-    _EMPTY_BODY,
+from course_utils.checks._core import (
+    EMPTY_BODY,
     NOT_TRIED,
     RIGHT,
     WRONG,
+    Stop,
     Verdict,
-    _agree,
-    _call,
-    _need_function,
-    _one_line,
-    _Stop,
-    _to_array,
+    agree,
+    call,
+    need_function,
+    one_line,
+    to_array,
 )
 from course_utils.signal import (
     LogMelSpectrogram,
@@ -54,8 +54,8 @@ def _name(
 ) -> str | None:
     """The sentence whose wrong version gives what the student's function gave, in every case."""
     for says, wrong in mistakes.items():
-        values = [np.asarray(_to_array(wrong(*arguments))) for arguments in given]
-        if all(_agree(g, v, 1e-5) for g, v in zip(got, values, strict=True)):
+        values = [np.asarray(to_array(wrong(*arguments))) for arguments in given]
+        if all(agree(g, v, 1e-5) for g, v in zip(got, values, strict=True)):
             return says
     return None
 
@@ -63,7 +63,7 @@ def _name(
 def _unchanged(before: Tensor, after: Tensor, what: str) -> None:
     if not torch.equal(before, after):
         text = f"your function changes the {what} that it is given (an in-place -= or /= ?)"
-        raise _Stop((WRONG, text))
+        raise Stop((WRONG, text))
 
 
 # --- exercise 1: standardize each clip ----------------------------------------------------------
@@ -134,24 +134,24 @@ STANDARDIZE_MISTAKES: dict[str, Callable[[Tensor, float], Tensor]] = {
 }
 
 
-@_one_line("my_standardize")
+@one_line("my_standardize")
 def check_my_standardize(function: Any) -> Verdict:
     """Judge ``my_standardize(log_mel_spec, eps)``: per clip, ``(..., n_mels, time)`` in and out."""
-    _need_function(function)
+    need_function(function)
     batch = _pictures()
     cases = [(batch[0], 1e-8), (batch, 1e-8), (batch, 0.5)]
     got = []
     for spec, eps in cases:
         given = spec.clone()
-        result = _call(function, given, eps=eps)
+        result = call(function, given, eps=eps)
         if result is None:
-            return _EMPTY_BODY
+            return EMPTY_BODY
         _unchanged(spec, given, "spectrogram")
-        got.append(_to_array(result))
-    want = [_to_array(standardize(spec, eps=eps)) for spec, eps in cases]
-    if not all(_agree(g, w, 1e-5) for g, w in zip(got, want, strict=True)):
+        got.append(to_array(result))
+    want = [to_array(standardize(spec, eps=eps)) for spec, eps in cases]
+    if not all(agree(g, w, 1e-5) for g, w in zip(got, want, strict=True)):
         return _standardize_mistake(got, want, cases)
-    flat = _to_array(_call(function, torch.full((6, 10), -100.0, dtype=torch.float64), eps=1e-8))
+    flat = to_array(call(function, torch.full((6, 10), -100.0, dtype=torch.float64), eps=1e-8))
     if not np.isfinite(flat).all():
         return WRONG, "a silent clip, all cells alike, becomes NaN: that is what eps is for"
     if np.abs(flat).max() > 1e-6:
@@ -168,9 +168,9 @@ def _standardize_mistake(
     for i, name in enumerate(("one clip", "a batch of clips", "a batch of clips")):
         if got[i].shape != want[i].shape:
             return WRONG, f"for {name} the shape is {got[i].shape}, wanted is {want[i].shape}"
-    if all(_agree(g, w, 1e-5) for g, w in zip(got[:2], want[:2], strict=True)):
+    if all(agree(g, w, 1e-5) for g, w in zip(got[:2], want[:2], strict=True)):
         return WRONG, "eps is not used: your result is the same for eps=1e-8 and eps=0.5"
-    if _agree(got[0], want[0], 1e-5):
+    if agree(got[0], want[0], 1e-5):
         return WRONG, "right for one clip, not for a batch: (-2, -1) are the dimensions of a clip"
     mean, std = got[0].mean().real, got[0].std()
     return WRONG, f"the result has mean {mean:.3g} and standard deviation {std:.3g}"
@@ -219,10 +219,10 @@ STATISTICS_MISTAKES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-@_one_line("band_statistics")
+@one_line("band_statistics")
 def check_band_statistics(function: Any) -> Verdict:
     """Judge ``band_statistics(log_mel_specs, is_train)``: mean and std, each ``(n_mels, 1)``."""
-    _need_function(function)
+    need_function(function)
     specs = torch.cat([_pictures(), _pictures().flip(1) + 9.0, _pictures() * 1.3])  # (12, 6, 10)
     cases = [
         (specs, torch.arange(12) % 3 != 0),
@@ -231,14 +231,14 @@ def check_band_statistics(function: Any) -> Verdict:
     got = []
     for log_mel_specs, is_train in cases:
         given = log_mel_specs.clone()
-        result = _call(function, given, is_train.clone())
+        result = call(function, given, is_train.clone())
         if result is None:
-            return _EMPTY_BODY
+            return EMPTY_BODY
         _unchanged(log_mel_specs, given, "spectrograms")
         got.append(_need_pair(result))
-    want = [_to_array(_pair(x[is_train])) for x, is_train in cases]
+    want = [to_array(_pair(x[is_train])) for x, is_train in cases]
     stacked = [_stacked(pair) for pair in got]
-    if all(s is not None and _agree(s, w, 1e-5) for s, w in zip(stacked, want, strict=True)):
+    if all(s is not None and agree(s, w, 1e-5) for s, w in zip(stacked, want, strict=True)):
         if got[0][0].shape != (6, 1) or got[0][1].shape != (6, 1):
             return WRONG, (
                 f"the numbers are right, but the shape {got[0][0].shape} does not stand beside "
@@ -250,10 +250,10 @@ def check_band_statistics(function: Any) -> Verdict:
 
 def _need_pair(result: Any) -> tuple[np.ndarray, np.ndarray]:
     if not isinstance(result, tuple | list) or len(result) != 2:
-        raise _Stop((WRONG, "return two things: mean, std"))
+        raise Stop((WRONG, "return two things: mean, std"))
     if any(part is None for part in result):
-        raise _Stop((NOT_TRIED, "not tried yet, one of the two is still None"))
-    return _to_array(result[0]), _to_array(result[1])
+        raise Stop((NOT_TRIED, "not tried yet, one of the two is still None"))
+    return to_array(result[0]), to_array(result[1])
 
 
 def _stacked(pair: tuple[np.ndarray, np.ndarray]) -> np.ndarray | None:
@@ -280,7 +280,7 @@ def _statistics_mistake(
     says = _name([s for s in stacked if s is not None], cases, STATISTICS_MISTAKES)
     if says:
         return WRONG, says
-    want = _to_array(_pair(cases[0][0][cases[0][1]]))
+    want = to_array(_pair(cases[0][0][cases[0][1]]))
     off = np.abs(stacked[0] - want).max(axis=1)
     return WRONG, f"the means are up to {off[0]:.2g} dB off, the stds up to {off[1]:.2g} dB"
 
@@ -308,10 +308,10 @@ def _clips() -> dict[str, Tensor]:
     }
 
 
-@_one_line("prepare")
+@one_line("prepare")
 def check_prepare(function: Any) -> Verdict:
     """Judge ``prepare(waveform)``: silence (peak below -60 dBFS) gives zeros, sounds stay."""
-    _need_function(function)
+    need_function(function)
     clips = _clips()
     got = {}
     for name, waveform in clips.items():
@@ -320,11 +320,11 @@ def check_prepare(function: Any) -> Verdict:
         _unchanged(waveform, given, "waveform")
         got[name] = result
     if all(result is None for result in got.values()):
-        return _EMPTY_BODY
-    want = {name: _to_array(broken_prepare(waveform)) for name, waveform in clips.items()}
+        return EMPTY_BODY
+    want = {name: to_array(broken_prepare(waveform)) for name, waveform in clips.items()}
     arrays = {name: _need_picture(got[name], want[name].shape, name) for name in clips}
     is_zero = {name: bool(np.abs(arrays[name]).max() < 1e-6) for name in clips}
-    is_kept = {name: _agree(arrays[name], want[name], 1e-4) for name in clips}
+    is_kept = {name: agree(arrays[name], want[name], 1e-4) for name in clips}
     return _judge_prepare(arrays, is_zero, is_kept)
 
 
@@ -336,19 +336,19 @@ def _call_prepare(function: Callable[..., Any], waveform: Tensor, name: str) -> 
     except Exception as error:  # whatever the student's code does
         what = {"digital": "digital silence", "room": "the hiss of a room"}.get(name, f"a {name}")
         text = f"your function raised {type(error).__name__} for {what}: {error}"
-        raise _Stop((WRONG, text)) from error
+        raise Stop((WRONG, text)) from error
 
 
 def _need_picture(result: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
     silent = name in ("room", "digital")
     what = "silence" if silent else f"a {name}"
     if result is None:
-        raise _Stop((WRONG, f"for {what} you return None: the network still wants {shape} numbers"))
-    array = _to_array(result)
+        raise Stop((WRONG, f"for {what} you return None: the network still wants {shape} numbers"))
+    array = to_array(result)
     if not np.isfinite(array).all():
-        raise _Stop((WRONG, f"for {what} there are values that are not finite: a division by 0?"))
+        raise Stop((WRONG, f"for {what} there are values that are not finite: a division by 0?"))
     if array.shape != shape:
-        raise _Stop((WRONG, f"for {what} the shape is {array.shape}, wanted is {shape}"))
+        raise Stop((WRONG, f"for {what} the shape is {array.shape}, wanted is {shape}"))
     return array
 
 

@@ -12,17 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_utils.checks import (
-    _EMPTY_BODY,
+from course_utils.checks._core import (
+    EMPTY_BODY,
     RIGHT,
     WRONG,
+    Stop,
     Verdict,
-    _agree,
-    _call,
-    _need_function,
-    _one_line,
-    _Stop,
-    _to_array,
+    agree,
+    call,
+    need_function,
+    one_line,
+    to_array,
 )
 from course_utils.signal import alias_freq_hz, make_tone, quantize
 
@@ -32,23 +32,23 @@ Case = tuple[tuple[Any, ...], dict[str, Any]]
 
 def _answers(function: Any, cases: Sequence[Case]) -> list[np.ndarray] | None:
     """What the student's function returns for all cases; ``None`` if it is not written yet."""
-    _need_function(function)
+    need_function(function)
     got = []
     for args, settings in cases:
         given = [arg.clone() if isinstance(arg, Tensor) else arg for arg in args]
-        answer = _call(function, *given, **settings)
+        answer = call(function, *given, **settings)
         got.append(answer)
         for before, after in zip(args, given, strict=True):
             if isinstance(before, Tensor) and not torch.equal(before, after):
                 text = "your function changes the waveform that it is given (an in-place *= ?)"
-                raise _Stop((WRONG, text))
+                raise Stop((WRONG, text))
     if all(answer is None for answer in got):
         return None
-    return [_to_array(math.nan if answer is None else answer) for answer in got]
+    return [to_array(math.nan if answer is None else answer) for answer in got]
 
 
 def _all_agree(got: list[np.ndarray], want: Sequence[Any], rtol: float = 1e-4) -> bool:
-    return all(_agree(g, _to_array(w), rtol) for g, w in zip(got, want, strict=True))
+    return all(agree(g, to_array(w), rtol) for g, w in zip(got, want, strict=True))
 
 
 def _judge(
@@ -64,8 +64,8 @@ def _judge(
     """Judge a function by what it returns for all cases, and name a mistake by what it computes."""
     got = _answers(function, cases)
     if got is None:
-        return _EMPTY_BODY
-    want = [_to_array(right(*args, **settings)) for args, settings in cases]
+        return EMPTY_BODY
+    want = [to_array(right(*args, **settings)) for args, settings in cases]
     if _all_agree(got, want):
         return RIGHT, praise
     for says, wrong in mistakes:
@@ -77,7 +77,7 @@ def _judge(
             return WRONG, f"for ({shown}) wanted is the shape {w.shape}, yours is {g.shape}"
         if not np.isfinite(g).all():
             return WRONG, f"for ({shown}) there are values that are not finite (inf or nan)"
-        if not _agree(g, w, 1e-4):
+        if not agree(g, w, 1e-4):
             off = float(np.max(np.abs(g - w)))
             return WRONG, f"for ({shown}) you are {off:.3g}{unit} away"
     return WRONG, "not right yet"
@@ -157,7 +157,7 @@ def _tone_mistakes() -> Iterator[tuple[str, Callable[..., Tensor]]]:
             )
 
 
-@_one_line("my_tone")
+@one_line("my_tone")
 def check_my_tone(function: Any) -> Verdict:
     """Judge ``my_tone(freq_hz, *, sample_rate, duration_s, level_dbfs)``: a sine, peak in dBFS."""
     return _judge(
@@ -223,7 +223,7 @@ ALIAS_MISTAKES: dict[str, Callable[..., float]] = {
 }
 
 
-@_one_line("heard_at")
+@one_line("heard_at")
 def check_heard_at(function: Any) -> Verdict:
     """Judge ``heard_at(freq_hz, *, sample_rate)``: where a tone is heard that was not filtered."""
     return _judge(
@@ -279,7 +279,7 @@ PEAK_MISTAKES: dict[str, Callable[..., float]] = {
 }
 
 
-@_one_line("loudest_hz")
+@one_line("loudest_hz")
 def check_loudest_hz(function: Any) -> Verdict:
     """Judge ``loudest_hz(waveform, *, sample_rate)``: the frequency of the highest peak in Hz."""
     got = _answers(function, _PEAK_CASES)
@@ -299,7 +299,7 @@ def check_loudest_hz(function: Any) -> Verdict:
             return WRONG, f"for a tone at a sample_rate of {rate} Hz you are {off}"
         return WRONG, "this is not a number"
     if got is None:
-        return _EMPTY_BODY
+        return EMPTY_BODY
     return WRONG, f"one number is wanted, this has the shape {got[0].shape}"
 
 
@@ -365,7 +365,7 @@ QUANTIZE_MISTAKES: dict[str, Callable[..., Tensor]] = {
 }
 
 
-@_one_line("my_quantize")
+@one_line("my_quantize")
 def check_my_quantize(function: Any) -> Verdict:
     """Judge ``my_quantize(waveform, *, n_bits)``: mid-tread, ``2 ** n_bits`` levels, from -1 on."""
     return _judge(
@@ -421,7 +421,7 @@ SNR_MISTAKES: dict[str, Callable[..., float]] = {
 }
 
 
-@_one_line("my_snr_db")
+@one_line("my_snr_db")
 def check_my_snr_db(function: Any) -> Verdict:
     """Judge ``my_snr_db(clean, noisy)``: level of the signal over the level of what was added."""
     return _judge(

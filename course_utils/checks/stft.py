@@ -1,182 +1,35 @@
-"""Feedback for exercises: one printed line that says what happened, and which mistake was made.
+"""Checks of 02_stft: the bin of a frequency, the number of frames, a whole STFT, two settings.
 
-Every ``check_*`` function takes the student's answer, prints exactly one line and returns nothing.
-It never raises, whatever the answer is, and it never gives the answer away. A line begins with
-
-    ○  not tried yet
-    ✗  not right yet, and why
-    ✓  right
-
-A classical mistake is known by what it computes: each check holds a list of wrong versions with a
-sentence for each, and says the sentence whose version agrees with the answer. So it recognises a
-mistake however the student wrote it. Notebook: 02_stft.ipynb.
+Every ``check_*`` function prints one line and never raises; see :mod:`course_utils.checks`.
+Notebook: 02_stft.ipynb.
 """
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from course_utils.checks._core import (
+    EMPTY_BODY,
+    NOT_TRIED_YET,
+    RIGHT,
+    WRONG,
+    Stop,
+    Verdict,
+    agree,
+    call,
+    judge_integer_function,
+    need_function,
+    one_line,
+    to_array,
+)
 from course_utils.signal import stft
-
-NOT_TRIED, WRONG, RIGHT = "○", "✗", "✓"
-Verdict = tuple[str, str]
-_NOT_TRIED_YET: Verdict = (NOT_TRIED, "not tried yet, replace None by your answer")
-_EMPTY_BODY: Verdict = (NOT_TRIED, "not tried yet, the function returns None: fill in its body")
-
-
-class _Stop(Exception):
-    """Carries a verdict out of the depth of a check."""
-
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(verdict[1])
-        self.verdict = verdict
-
-
-def _say(name: str, verdict: Verdict) -> None:
-    """Print one line, also where the output cannot show the marks (a plain Windows console)."""
-    line = " ".join(f"{verdict[0]} {name}: {verdict[1]}".split())
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    print(line.encode(encoding, errors="replace").decode(encoding))
-
-
-def _one_line(name: str) -> Callable[[Callable[..., Verdict]], Callable[..., None]]:
-    """Turn a function that returns a verdict into a check: it prints the verdict, never raises."""
-
-    def decorate(judge: Callable[..., Verdict]) -> Callable[..., None]:
-        @functools.wraps(judge)
-        def check(*args: Any, **kwargs: Any) -> None:
-            label = kwargs.get("name") or name
-            try:
-                verdict = judge(*args, **kwargs)
-            except _Stop as stop:
-                verdict = stop.verdict
-            except Exception as error:  # the promise: a check never raises
-                verdict = (WRONG, f"this could not be checked: {type(error).__name__}: {error}")
-            _say(label, verdict)
-
-        return check
-
-    return decorate
-
-
-def _to_array(answer: Any) -> np.ndarray:
-    """Student's answer -> complex128 array; says so when it holds no numbers."""
-    try:
-        if isinstance(answer, Tensor):
-            answer = answer.detach().cpu().resolve_conj().numpy()
-        return np.asarray(answer).astype(np.complex128)
-    except (TypeError, ValueError) as error:
-        kind = type(answer).__name__
-        raise _Stop((WRONG, f"a number or a tensor is wanted here, this is a {kind}")) from error
-
-
-def _agree(a: np.ndarray, b: np.ndarray, rtol: float) -> bool:
-    """Same shape and nowhere further apart than ``rtol`` times the largest value of ``b``."""
-    if a.shape != b.shape:
-        return False
-    if b.size == 0:
-        return True
-    return bool(np.max(np.abs(a - b)) <= rtol * max(float(np.max(np.abs(b))), 1e-12))
-
-
-def _call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call the student's function; an error in it becomes a verdict."""
-    try:
-        return function(*args, **kwargs)
-    except NotImplementedError:
-        return None
-    except Exception as error:  # whatever the student's code does
-        shown = ", ".join(f"{key}={value}" for key, value in kwargs.items())
-        text = f"your function raised {type(error).__name__} for {shown}: {error}"
-        raise _Stop((WRONG, text)) from error
-
-
-def _need_function(answer: Any) -> None:
-    if answer is None or answer is Ellipsis:
-        raise _Stop(_NOT_TRIED_YET)
-    if not callable(answer):
-        text = f"give the function itself, without brackets; this is a {type(answer).__name__}"
-        raise _Stop((WRONG, text))
-
-
-# --- a number or a tensor ---------------------------------------------------------------------
-
-
-@_one_line("answer")
-def check_close(
-    answer: Any,
-    expected: Any,
-    *,
-    name: str = "answer",
-    rtol: float = 1e-4,
-    mistakes: Mapping[str, Any] | None = None,
-) -> Verdict:
-    """Compare a number or a tensor with what is expected.
-
-    Args:
-        answer: The student's number, array or tensor; ``None`` means not tried yet.
-        expected: The right value.
-        name: What the line is called.
-        rtol: Allowed difference, as a part of the largest expected value.
-        mistakes: For each classical mistake a sentence, and the value that it leads to.
-    """
-    if answer is None or answer is Ellipsis:
-        return _NOT_TRIED_YET
-    got, want = _to_array(answer), _to_array(expected)
-    if _agree(got, want, rtol):
-        return RIGHT, "right"
-    for says, value in (mistakes or {}).items():
-        if _agree(got, _to_array(value), rtol):
-            return WRONG, says
-    if got.shape != want.shape:
-        return WRONG, f"the shape is {got.shape}, wanted is {want.shape}"
-    if not np.isfinite(got).all():
-        return WRONG, "there are values in it that are not finite (inf or nan)"
-    return WRONG, f"the largest difference is {np.max(np.abs(got - want)):.3g}"
-
-
-def _check_integer_function(
-    function: Any,
-    *,
-    right: Callable[..., int],
-    mistakes: Mapping[str, Callable[..., float]],
-    cases: Sequence[tuple[float, dict[str, int]]],
-) -> Verdict:
-    """Judge a function that returns a whole number, by what it returns for all ``cases``."""
-    _need_function(function)
-    returned = [_call(function, first, **settings) for first, settings in cases]
-    if all(value is None for value in returned):
-        return _EMPTY_BODY
-    arrays = [_to_array(math.nan if value is None else value) for value in returned]
-    if any(array.size != 1 for array in arrays):
-        return WRONG, f"one number is wanted, this has the shape {arrays[0].shape}"
-    got = [complex(array.reshape(())) for array in arrays]
-    want = [right(first, **settings) for first, settings in cases]
-    if got == [complex(value) for value in want]:
-        return RIGHT, f"right in all {len(cases)} cases"
-    for says, wrong in mistakes.items():
-        wrong_values = [wrong(first, **settings) for first, settings in cases]
-        if all(
-            abs(a - b) <= 1e-6 * max(1.0, abs(b)) for a, b in zip(got, wrong_values, strict=True)
-        ):
-            return WRONG, says
-    if any(math.isnan(value.real) or value.imag or value.real % 1 for value in got):
-        return WRONG, "a whole number is wanted for every case"
-    place = next(i for i, value in enumerate(got) if value != want[i])
-    first, settings = cases[place]
-    shown = ", ".join([f"{first:g}"] + [f"{key}={value}" for key, value in settings.items()])
-    side = "large" if got[place].real > want[place] else "small"
-    return WRONG, f"for ({shown}) you return {got[place].real:g}, which is too {side}"
-
 
 # --- 02_stft, exercise 1: the bin of a frequency ----------------------------------------------
 
@@ -232,10 +85,10 @@ BIN_MISTAKES: dict[str, Callable[..., float]] = {
 }
 
 
-@_one_line("bin_of")
+@one_line("bin_of")
 def check_bin_of(function: Any) -> Verdict:
     """Judge ``bin_of(freq_hz, *, n_fft, sample_rate)``: the bin nearest to a frequency in Hz."""
-    return _check_integer_function(
+    return judge_integer_function(
         function, right=_right_bin, mistakes=BIN_MISTAKES, cases=_BIN_CASES
     )
 
@@ -293,10 +146,10 @@ FRAME_MISTAKES: dict[str, Callable[..., float]] = {
 }
 
 
-@_one_line("count_frames")
+@one_line("count_frames")
 def check_count_frames(function: Any) -> Verdict:
     """Judge ``count_frames(n_samples, *, n_fft, hop_length)``: centred frames, even n_fft."""
-    return _check_integer_function(
+    return judge_integer_function(
         function, right=_right_n_frames, mistakes=FRAME_MISTAKES, cases=_FRAME_CASES
     )
 
@@ -394,32 +247,32 @@ def _name_stft_mistake(got: list[np.ndarray], waveform: Tensor) -> str | None:
             _stft_variant(waveform, **setting, **dict(steps)).numpy() for setting in _STFT_SETTINGS
         )
         if all(
-            _agree(g, v.astype(np.complex128), 1e-4) for g, v in zip(got, variants, strict=False)
+            agree(g, v.astype(np.complex128), 1e-4) for g, v in zip(got, variants, strict=False)
         ):
             more = " (and that is not all)" if len(steps) > 1 else ""
             return STFT_MISTAKES[steps[0]] + more
     return None
 
 
-@_one_line("my_stft")
+@one_line("my_stft")
 def check_my_stft(function: Any) -> Verdict:
     """Judge ``my_stft(waveform, *, n_fft, hop_length)``: periodic Hann, centred, reflect, complex.
 
     The answer must have the shape (n_fft // 2 + 1, n_frames), like ``course_utils.signal.stft``.
     """
-    _need_function(function)
+    need_function(function)
     waveform = torch.randn(1000, generator=torch.Generator().manual_seed(2)) * 0.1
     got = []
     for setting in _STFT_SETTINGS:
         given = waveform.clone()
-        spec = _call(function, given, **setting)
+        spec = call(function, given, **setting)
         if spec is None:
-            return _EMPTY_BODY
+            return EMPTY_BODY
         if not torch.equal(given, waveform):
             return WRONG, "your function changes the waveform that it is given (an in-place *= ?)"
-        got.append(_to_array(spec))
+        got.append(to_array(spec))
     want = [stft(waveform.double(), **setting).numpy() for setting in _STFT_SETTINGS]
-    if all(_agree(g, w, 1e-4) for g, w in zip(got, want, strict=True)):
+    if all(agree(g, w, 1e-4) for g, w in zip(got, want, strict=True)):
         return RIGHT, "right, it agrees with the course's stft to 0.01 % of the peak"
     mistake = _name_stft_mistake(got, waveform)
     if mistake:
@@ -443,28 +296,28 @@ _LOBE_BINS = {"hann": 4, "hamming": 4, "blackman": 6, "rectangular": 2}
 def _need_setting(setting: Any, n_samples: int) -> dict[str, Any]:
     """Complete a dict of settings as the course does, or say what is wrong with it."""
     if setting is None or setting is Ellipsis:
-        raise _Stop(_NOT_TRIED_YET)
+        raise Stop(NOT_TRIED_YET)
     if not isinstance(setting, Mapping):
-        raise _Stop((WRONG, "a dict is wanted, with n_fft and hop_length in it"))
+        raise Stop((WRONG, "a dict is wanted, with n_fft and hop_length in it"))
     extra = set(setting) - {"n_fft", "hop_length", "win_length", "window"}
     if extra or "n_fft" not in setting:
         text = f"the name {min(map(str, extra))} is unknown" if extra else "n_fft is missing"
-        raise _Stop((WRONG, f"{text}: use n_fft, hop_length, win_length, window"))
+        raise Stop((WRONG, f"{text}: use n_fft, hop_length, win_length, window"))
     full = dict(setting)
     full["win_length"] = full.get("win_length") or full["n_fft"]
     full["hop_length"] = full.get("hop_length") or full["win_length"] // 2
     full.setdefault("window", "hann")
     for key in ("n_fft", "hop_length", "win_length"):
         if not isinstance(full[key], int) or full[key] < 1:
-            raise _Stop((WRONG, f"{key}={full[key]!r} must be a positive whole number of samples"))
+            raise Stop((WRONG, f"{key}={full[key]!r} must be a positive whole number of samples"))
     if full["window"] not in _LOBE_BINS:
-        raise _Stop((WRONG, f"window={full['window']!r} is none of {', '.join(_LOBE_BINS)}"))
+        raise Stop((WRONG, f"window={full['window']!r} is none of {', '.join(_LOBE_BINS)}"))
     if full["win_length"] > full["n_fft"]:
-        raise _Stop((WRONG, "win_length is longer than n_fft: the window does not fit"))
+        raise Stop((WRONG, "win_length is longer than n_fft: the window does not fit"))
     if full["n_fft"] > n_samples:
-        raise _Stop((WRONG, "n_fft is longer than the whole sound"))
+        raise Stop((WRONG, "n_fft is longer than the whole sound"))
     if full["hop_length"] > full["win_length"]:
-        raise _Stop((WRONG, "hop_length is longer than the window: some samples are never seen"))
+        raise Stop((WRONG, "hop_length is longer than the window: some samples are never seen"))
     return full
 
 
@@ -495,7 +348,7 @@ def _two_peaks_db(curve: Tensor, first: float, second: float) -> float:
     return _valley_db(curve, *peaks)
 
 
-@_one_line("two tones")
+@one_line("two tones")
 def check_separates_tones(
     setting: Any, waveform: Tensor, sample_rate: int, *, freqs_hz: tuple[float, float]
 ) -> Verdict:
@@ -532,7 +385,7 @@ def check_separates_tones(
     )
 
 
-@_one_line("two clicks")
+@one_line("two clicks")
 def check_separates_clicks(
     setting: Any, waveform: Tensor, sample_rate: int, *, times_s: tuple[float, float]
 ) -> Verdict:

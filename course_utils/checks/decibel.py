@@ -15,17 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_utils.checks import (
-    _EMPTY_BODY,
-    _NOT_TRIED_YET,
+from course_utils.checks._core import (
+    EMPTY_BODY,
+    NOT_TRIED_YET,
     RIGHT,
     WRONG,
+    Stop,
     Verdict,
-    _call,
-    _need_function,
-    _one_line,
-    _Stop,
-    _to_array,
+    call,
+    need_function,
+    one_line,
+    to_array,
 )
 from course_utils.signal import amplitude_to_db, power_to_db
 
@@ -152,22 +152,22 @@ def _converted(function: Any, power: Tensor, setting: Mapping[str, Any]) -> np.n
     """What the student's function makes of a power, as an array."""
     given = power.clone()
     try:
-        db = _call(function, given, **setting)
-    except _Stop:
+        db = call(function, given, **setting)
+    except Stop:
         if setting["top_db"] is None:  # it works with a number, or this line is not reached
-            raise _Stop((WRONG, "top_db may be None: then nothing is clamped")) from None
+            raise Stop((WRONG, "top_db may be None: then nothing is clamped")) from None
         raise
     if db is None:
-        raise _Stop(_EMPTY_BODY)
+        raise Stop(EMPTY_BODY)
     if not torch.equal(given, power):
-        raise _Stop((WRONG, "your function changes the power that it is given (an in-place *= ?)"))
-    return _to_array(db).real
+        raise Stop((WRONG, "your function changes the power that it is given (an in-place *= ?)"))
+    return to_array(db).real
 
 
-@_one_line("my_power_to_db")
+@one_line("my_power_to_db")
 def check_my_power_to_db(function: Any) -> Verdict:
     """Judge ``my_power_to_db(power_spec, *, ref, amin, top_db)`` on one clip and on a batch."""
-    _need_function(function)
+    need_function(function)
     batch = _test_power()
     single = [_converted(function, batch[0], setting) for setting in _SETTINGS]
     want = [_variant(batch[0], setting).numpy() for setting in _SETTINGS]
@@ -215,7 +215,7 @@ def hidden_reference_db(power_spec: Tensor) -> Tensor:
     return power_to_db(power_spec, ref=_HIDDEN_REF)
 
 
-@_one_line("reference")
+@one_line("reference")
 def check_reference(answer: Any, power_spec: Tensor) -> Verdict:
     """Judge the power that is 0 dB in the picture of :func:`hidden_reference_db`.
 
@@ -224,8 +224,8 @@ def check_reference(answer: Any, power_spec: Tensor) -> Verdict:
         power_spec: The power that the picture was made of.
     """
     if answer is None or answer is Ellipsis:
-        return _NOT_TRIED_YET
-    value = _to_array(answer)
+        return NOT_TRIED_YET
+    value = to_array(answer)
     if value.size != 1:
         return WRONG, f"one number is wanted, this has the shape {value.shape}"
     ref = float(value.real.reshape(()))
@@ -279,7 +279,7 @@ def three_pictures(power_spec: Tensor) -> dict[str, Tensor]:
     }
 
 
-@_one_line("doubled")
+@one_line("doubled")
 def check_doubled(letter: Any, fall_db: Any) -> Verdict:
     """Judge which of :func:`three_pictures` is doubled, and by how much its peak falls.
 
@@ -288,7 +288,7 @@ def check_doubled(letter: Any, fall_db: Any) -> Verdict:
         fall_db: By how many decibels its peak falls when the amplitude is halved.
     """
     if letter is None or letter is Ellipsis:
-        return _NOT_TRIED_YET
+        return NOT_TRIED_YET
     if not isinstance(letter, str) or letter.strip().upper() not in ("A", "B", "C"):
         return WRONG, 'the letter of a picture is wanted: "A", "B" or "C"'
     letter = letter.strip().upper()
@@ -299,7 +299,7 @@ def check_doubled(letter: Any, fall_db: Any) -> Verdict:
         )
     if fall_db is None or fall_db is Ellipsis:
         return WRONG, "the letter alone may be luck: measure fall_db, too"
-    value = _to_array(fall_db)
+    value = to_array(fall_db)
     if value.size != 1:
         return WRONG, f"fall_db is one number, this has the shape {value.shape}"
     fall = float(value.real.reshape(()))
