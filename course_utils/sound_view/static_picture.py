@@ -53,6 +53,7 @@ def draw_png(view: SoundView, pcm: np.ndarray) -> bytes:
     axes[0].set_xlim(*view.visible)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
+    figure.clear()  # a figure is a ring of references: without this it stays until a collection
     return small_png(buffer.getvalue())
 
 

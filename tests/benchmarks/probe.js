@@ -17,8 +17,8 @@
   const note = (key, settings) =>
     requestAnimationFrame(() => pictures.push({ painted: performance.now(), key, settings }));
 
-  /** The number at the start of the slider's text: "512 · 32 ms" is 512. */
-  const shown = () => parseFloat(readout?.textContent ?? "");
+  /** The number at the start of the slider's text: "512 · 32 ms" is 512, "−6 dB" is -6. */
+  const shown = () => parseFloat((readout?.textContent ?? "").trim().replace("\u2212", "-"));
 
   const noteStep = () => {
     if (shown() !== step) steps += 1;
