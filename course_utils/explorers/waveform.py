@@ -33,8 +33,8 @@ from course_utils.signal import (
 from course_utils.signal.stft import fft_freqs_hz, get_window
 from course_utils.sound_view import Axis, Chart, Curve, Lane, Line, Picture
 
-MAX_DURATION_S = 30.0
-MAX_SAMPLES = 500_000  # of each channel: what is longer is cut, so that a slider never waits
+MAX_DURATION_S = 8.0
+MAX_SAMPLES = 200_000  # of each channel: what is longer is cut, so that a slider never waits
 KEEP_EVERY = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20)
 N_BITS = tuple(range(1, 17))
 GAIN_DB = (0, -6, -12, -20, -30, -40, -50, -60)
@@ -499,7 +499,7 @@ def explore_waveform(waveform: Any, sample_rate: float, **start: Any) -> Wavefor
     """Keep fewer samples, with fewer bits, and see and hear what is left.
 
     Zoom in (``+``, Ctrl + wheel) until single samples stand apart. The result is played as loud
-    as the original (same RMS, peak at most 1). At most 30 s of a sound are taken.
+    as the original (same RMS, peak at most 1). At most 8 s of a sound are taken.
 
     Args:
         waveform: ``(time,)`` or ``(channels, time)``, in [-1, 1].

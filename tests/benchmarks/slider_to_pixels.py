@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import functools
 import os
 import platform
 import statistics
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.browser.lab import PROJECT, Lab, Notebook, Slider
+from tests.browser.lab import PROJECT, Lab, Notebook, Server, Slider
 
 PROBE = Path(__file__).with_name("probe.js").read_text(encoding="utf-8")
 REPORT = PROJECT / "docs" / "benchmarks.md"
@@ -32,7 +33,7 @@ EXTENSION_OFF = "--ServerApp.jpserver_extensions={'course_utils._jupyter_server'
 SOUND = """
 import soundfile as sf
 import numpy as np
-y, sr = sf.read("../audio_samples/spoken_sentence.flac", dtype="float32")
+y, sr = sf.read("../audio_samples/piano_phrase.flac", dtype="float32")  # 5 s at 22.05 kHz
 y = np.resize(y, int({seconds} * sr))
 """
 
@@ -90,7 +91,7 @@ ways alike.
 - **Bytes** are those of the kernel's websocket, counted in a separate pass.
 - **Memory** is the kernel's resident set after its first picture.
 - **The baseline** is `interact` with `librosa.feature.melspectrogram`, `power_to_db`, `specshow`
-  and `plt.show`, about 900 x 400 pixels, after librosa has compiled itself.
+  and `plt.show`, about 900 x 400 pixels, of 5 s at 22.05 kHz, after librosa has compiled itself.
 - **The bare widget** shows one byte picture of 300 x 64 for each value and computes nothing: the
   price of the way through the kernel and back.
 - **The usual Jupyter server** holds back the second of the kernel's small messages until the
@@ -215,7 +216,7 @@ class Bench:
         self.subject = subject
         self.notebook: Notebook = lab.open_notebook(
             lab.write_notebook(subject.cells, f"notebooks/bench_{number}.ipynb"),
-            server=None if subject.prompt else lab.second_server([EXTENSION_OFF]),
+            server=None if subject.prompt else usual_server(lab),
         )
         self.page = self.notebook.page
         self._frames = {"down": 0, "up": 0}
@@ -329,6 +330,12 @@ else:
         data = response["payloadData"]
         binary = response["opcode"] == 2  # base64: 4 characters for 3 bytes
         self._frames[way] += len(data) * 3 // 4 - data[-2:].count("=") if binary else len(data)
+
+
+@functools.cache
+def usual_server(lab: Lab) -> Server:
+    """A second server without the course's extension."""
+    return lab.second_server([EXTENSION_OFF])
 
 
 def import_cost(*, tries: int = 3) -> tuple[float, bool]:
