@@ -522,14 +522,21 @@ class Notebook:
         return found + [f"no widget: {text}" for text in missing.all_inner_texts()]
 
     def theme(self, name: str) -> None:
-        """Switch JupyterLab's theme, e.g. "JupyterLab Dark", and wait until it is there."""
+        """Switch JupyterLab's theme, e.g. "JupyterLab Dark", and wait until it is there.
+
+        Each switch shows a splash for a moment. Two switches that overlap remove the same splash
+        twice, which is an error of the page; so this waits until the splash has gone, too.
+        """
         self.page.evaluate(
             "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})"
             ".then(() => null)",
             name,
         )
         self.page.wait_for_function(
-            "name => document.body.dataset.jpThemeName === name", arg=name, timeout=30_000
+            "name => document.body.dataset.jpThemeName === name"
+            " && !document.getElementById('jupyterlab-splash')",
+            arg=name,
+            timeout=30_000,
         )
 
     def fit_height(self, *, limit: int = 6_000) -> int:
