@@ -5,17 +5,18 @@ import io
 from PIL import Image
 
 
-def small_png(png: bytes, *, n_colours: int = 128) -> bytes:
-    """Write a PNG again with a palette: about a third of the bytes, no difference to the eye.
+def small_png(png: bytes | Image.Image, *, n_colours: int = 128) -> bytes:
+    """Write a picture as a PNG with a palette: a third of the bytes, no difference to the eye.
 
     Args:
-        png: Bytes of a PNG.
+        png: Bytes of a PNG, or a picture.
         n_colours: Size of the palette, at most 256.
 
     Returns:
         Bytes of a smaller PNG of the same size in pixels.
     """
     small = io.BytesIO()
-    picture = Image.open(io.BytesIO(png)).convert("RGB")
-    picture.quantize(n_colours, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
+    picture = Image.open(io.BytesIO(png)) if isinstance(png, bytes) else png
+    picture = picture.convert("RGB").quantize(n_colours, dither=Image.Dither.NONE)
+    picture.save(small, format="png", optimize=True)
     return small.getvalue()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from PIL import Image
 
 from course_utils.small_png import small_png
 
@@ -51,10 +52,10 @@ def draw_png(view: SoundView, pcm: np.ndarray) -> bytes:
         ax.set_title(lane["title"], loc="left", fontsize=9)
     axes[len(lanes) - 1].set_xlabel("time (s)")
     axes[0].set_xlim(*view.visible)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    figure.canvas.draw()
+    pixels = Image.fromarray(np.asarray(figure.canvas.buffer_rgba()))
     figure.clear()  # a figure is a ring of references: without this it stays until a collection
-    return small_png(buffer.getvalue())
+    return small_png(pixels)
 
 
 def _place(figure: Figure, heights: list[int], chart_heights: list[int]) -> list[Any]:
@@ -117,18 +118,23 @@ def _draw_curve(ax: Any, state: dict) -> None:
 
 def _draw_chart(ax: Any, state: dict) -> None:
     numbers, start = np.frombuffer(state["data"], dtype="<f4"), 0
+    areas: dict[tuple[str, str], list[np.ndarray]] = {}  # one artist for all triangles of a colour
     for i, line in enumerate(state["lines"]):
         colour = _line_colour(state, i)
         x, y = numbers[start : start + 2 * line["n"]].reshape(2, -1)
         start += 2 * line["n"]
-        if line["style"] in ("area", "bars"):
-            step = "mid" if line["style"] == "bars" else None
-            ax.fill_between(
-                x, y, state["y"]["min"], alpha=0.4, step=step, color=colour, label=line["label"]
-            )
+        floor = state["y"]["min"]
+        if line["style"] == "area":
+            outline = np.stack([np.r_[x[0], x, x[-1]], np.r_[floor, y, floor]], axis=1)
+            areas.setdefault((colour, line["label"]), []).append(outline)
+        elif line["style"] == "bars":
+            ax.fill_between(x, y, floor, alpha=0.4, step="mid", color=colour, label=line["label"])
         else:
             dash = "--" if line["style"] == "dashed" else "-"
             ax.plot(x, y, dash, lw=1, color=colour, label=line["label"] or None)
+    for (colour, label), outlines in areas.items():
+        artist = PolyCollection(outlines, alpha=0.4, color=colour, label=label or None)
+        ax.add_collection(artist)
     for value, name in state["marks"]:
         ax.axvline(value, color="0.3", lw=1, ls=":", label=name)
     for set_scale, set_limits, set_label, axis in (
