@@ -7,7 +7,6 @@ from typing import get_args
 
 import torch
 from torch import Tensor, nn
-from torchaudio.transforms import MelSpectrogram
 
 from course_utils.signal._checks import (
     check_choice,
@@ -120,6 +119,8 @@ class LogMelSpectrogram(nn.Module):
 
     def __init__(self, params: MelParams | None = None) -> None:
         super().__init__()
+        from torchaudio.transforms import MelSpectrogram  # 5 MB that an explorer does not need
+
         self.params = MelParams() if params is None else params
         p = self.params
         with warnings.catch_warnings():  # empty bands: empty_mel_bands names them

@@ -6,7 +6,6 @@ from fractions import Fraction
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchaudio.functional import resample as windowed_sinc_resample
 
 from course_utils.signal._checks import (
     check_float_tensor,
@@ -155,6 +154,8 @@ def resample(
     ratio = Fraction(new_sample_rate, sample_rate)
     if ratio.numerator * ratio.denominator > _MAX_KERNEL_CELLS:
         return _resample_by_fft(waveform, ratio)
+    from torchaudio.functional import resample as windowed_sinc_resample  # only when needed
+
     return windowed_sinc_resample(
         waveform, ratio.denominator, ratio.numerator, lowpass_filter_width=width
     )
