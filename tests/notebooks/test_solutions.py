@@ -109,14 +109,19 @@ SPOILED = [  # check, what the solution has, what stands there in its place, wha
 ]
 
 
-@pytest.mark.parametrize(
-    ("check", "right", "wrong", "says"), SPOILED, ids=[f"{c}: {s}" for c, _, _, s in SPOILED]
-)
-def test_spoiled_solution_is_told_what_is_wrong(check, right, wrong, says):
-    path = NOTEBOOKS / "solutions" / "02_stft.ipynb"
+def assert_spoiled_is_told(stem, check, right, wrong, says):
+    """Run a solution with one thing exchanged: its check must say what is wrong."""
+    path = NOTEBOOKS / "solutions" / f"{stem}.ipynb"
     imports, parameters, *others = code_of(path)
     (source,) = [s for s in others if f"checks.check_{check}(" in s]
     spoiled = source.replace(right, wrong)
     assert spoiled != source, "the solution has changed: this test spoils nothing any more"
     lines = verdicts(run([imports, parameters, spoiled], path.parent))
     assert any(line.startswith(checks.WRONG) and says in line for line in lines), lines
+
+
+@pytest.mark.parametrize(
+    ("check", "right", "wrong", "says"), SPOILED, ids=[f"{c}: {s}" for c, _, _, s in SPOILED]
+)
+def test_spoiled_solution_is_told_what_is_wrong(check, right, wrong, says):
+    assert_spoiled_is_told("02_stft", check, right, wrong, says)

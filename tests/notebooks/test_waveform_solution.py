@@ -2,8 +2,7 @@
 
 import pytest
 
-from course_utils import checks
-from tests.notebooks.test_solutions import NOTEBOOKS, code_of, run, verdicts
+from tests.notebooks.test_solutions import assert_spoiled_is_told
 
 SPOILED = [  # check, what the solution has, what stands there in its place, what the line must say
     ("my_tone", "torch.sin(", "torch.cos(", "this is a cosine"),
@@ -35,10 +34,4 @@ SPOILED = [  # check, what the solution has, what stands there in its place, wha
     ("check", "right", "wrong", "says"), SPOILED, ids=[f"{c}: {s}" for c, _, _, s in SPOILED]
 )
 def test_spoiled_solution_is_told_what_is_wrong(check, right, wrong, says):
-    path = NOTEBOOKS / "solutions" / "01_waveform.ipynb"
-    imports, parameters, *others = code_of(path)
-    (source,) = [s for s in others if f"checks.check_{check}(" in s]
-    spoiled = source.replace(right, wrong)
-    assert spoiled != source, "the solution has changed: this test spoils nothing any more"
-    lines = verdicts(run([imports, parameters, spoiled], path.parent))
-    assert any(line.startswith(checks.WRONG) and says in line for line in lines), lines
+    assert_spoiled_is_told("01_waveform", check, right, wrong, says)
