@@ -203,7 +203,12 @@ class WaveformExplorer(Explorer):
     ) -> Picture:
         n_fft = 2 ** round(math.log2(0.032 * self._rate))
         n_fft = max(16, min(n_fft, 2 ** int(math.log2(max(16, 2 * len(chain.waveform) - 2)))))
-        fixed = {"n_fft": n_fft, "hop_length": n_fft // 4, "win_length": None, "window": "hann"}
+        fixed = {
+            "n_fft": n_fft,
+            "hop_length": n_fft // 4 if visible[1] - visible[0] < 2.0 else n_fft // 2,
+            "win_length": None,
+            "window": "hann",
+        }
         picture = chain.spectrogram(fixed | {"freq_axis": "linear", "top_db": 80}, visible)
         nyquist = self._rate / settings["keep_every"] / 2
         marks = (
@@ -248,9 +253,13 @@ class WaveformExplorer(Explorer):
         self, sampled: Sampled, settings: dict[str, Any], visible: tuple[float, float]
     ) -> Chart:
         a, b = (round(t * self._rate) for t in visible)
-        heard, source = (to_mono(x)[a:b] for x in (sampled.heard, sampled.source))
-        freqs_hz, heard_power = _mean_power(heard, self._rate)
-        _, source_power = _mean_power(source, self._rate)
+        freqs_hz, heard_power = _mean_power(to_mono(sampled.heard)[a:b], self._rate)
+        key = (settings.get("channels", "mono"), a, b)
+        _, source_power = self._stages(
+            "source power",
+            key,
+            lambda: _mean_power(to_mono(sampled.source)[a:b], self._rate),
+        )
         lines = [
             Line(freqs_hz, _to_db(heard_power), "what you hear"),
             Line(freqs_hz, _to_db(source_power), "original", style="area"),

@@ -243,9 +243,11 @@ def interpolate(waveform: Tensor, *, factor: int) -> Tensor:
 
 
 def _fast_length(at_least: int) -> int:
-    """Return an even number that a fast Fourier transform likes: 2, 3 or 5 times a power of 2."""
-    power = 2 ** math.ceil(math.log2(max(2, at_least)))
-    return min(n for n in (power * 5 // 8, power * 3 // 4, power) if n >= at_least and n % 2 == 0)
+    """Return an even number that a fast Fourier transform likes: only factors of 2, 3 and 5."""
+    best = 2 ** math.ceil(math.log2(max(2, at_least)))
+    for odd in (3, 5, 9, 15, 25, 27, 45, 75, 81, 125):
+        best = min(best, odd * 2 ** max(1, math.ceil(math.log2(at_least / odd))))
+    return best
 
 
 def alias_freq_hz(freq_hz: float, *, sample_rate: float) -> float:

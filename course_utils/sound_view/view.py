@@ -17,6 +17,8 @@ import numpy as np
 import traitlets as t
 
 _STATIC = pathlib.Path(__file__).parent / "static"
+_ON_REQUEST = {"sound", "n_samples", "n_channels", "sound_serial"}  # sent together, when asked for
+_OUTLINED = 3000  # samples of an outline, or blocks where there are more: some for each pixel
 
 
 @dataclass(frozen=True)
@@ -246,9 +248,11 @@ class SoundView(anywidget.AnyWidget):
 
     # answered by Python, only read by the view
     sound = t.Bytes(b"").tag(sync=True)  # int16, little endian, channels interleaved
-    sample_rate = t.Float(16000.0).tag(sync=True)
     n_samples = t.Int(0).tag(sync=True)
     n_channels = t.Int(1).tag(sync=True)
+    sound_serial = t.Int(0).tag(sync=True)  # which sound the three above are
+    outline = t.Dict().tag(sync=True)  # the look of a newer one; the view asks for it at rest
+    sample_rate = t.Float(16000.0).tag(sync=True)
     lanes = t.List(t.Dict()).tag(sync=True)
     label = t.Unicode("").tag(sync=True)
     readout = t.List(t.List(t.Unicode())).tag(sync=True)  # pairs: name, value with unit
@@ -304,13 +308,38 @@ class SoundView(anywidget.AnyWidget):
     def set_sound(self, waveform: Any) -> None:
         """Exchange the sound for another one at the same sample rate; what plays goes on playing.
 
+        While the hand moves, only the outline travels: a hundredth of the bytes. The view asks
+        for the sound itself when the hand rests, or when it is to be played.
+
         Args:
             waveform: As for the view itself.
         """
         with self.hold_sync():
             for name, value in self._sound_state(waveform).items():
                 setattr(self, name, value)
+            self.sound_serial += 1
+            self.outline = self._make_outline()
             self.notes = self._own_notes
+
+    def _should_send_property(self, key: str, value: Any) -> bool:
+        return key not in _ON_REQUEST and super()._should_send_property(key, value)
+
+    def _make_outline(self) -> dict[str, Any]:
+        """The visible samples, or smallest and largest of each block where they are many."""
+        first, last = (round(t_s * self.sample_rate) for t_s in self.visible)
+        seen = self._pcm[:, max(0, first - 2) : last + 2]
+        block = -(-seen.shape[1] // _OUTLINED)
+        if block > 1:
+            seen = np.pad(seen, ((0, 0), (0, -seen.shape[1] % block)), mode="edge")
+            seen = seen.reshape(len(seen), -1, block)
+            seen = np.concatenate([seen.min(-1), seen.max(-1)], axis=1)
+        return {
+            "serial": self.sound_serial,
+            "first": max(0, first - 2),
+            "block": block,
+            "n_channels": self.n_channels,
+            "data": np.ascontiguousarray(seen).tobytes(),
+        }
 
     @t.validate("gain")
     def _check_gain(self, proposal: Any) -> float:
@@ -363,8 +392,11 @@ class SoundView(anywidget.AnyWidget):
         self.pinned = {}
 
     def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        if isinstance(content, dict) and content.get("type") == "pin":
+        wish = content.get("type") if isinstance(content, dict) else None
+        if wish == "pin":
             self.unpin() if self.pinned else self.pin()
+        elif wish == "sound":
+            self.send_state(_ON_REQUEST)
 
     def png(self) -> bytes:
         """The view as a static picture, for places where no widget lives."""

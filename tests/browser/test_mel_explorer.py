@@ -139,7 +139,7 @@ def test_the_rebuilt_sound_is_heard_and_shown_and_the_original_comes_back(show, 
     assert np.sqrt(np.mean(rebuilt**2)) == pytest.approx(np.sqrt(np.mean(original**2)), rel=0.01)
     switch.get_by_role("button", name="original").click()  # while it plays
     view.wait("() => root.querySelector('.sv-readout').innerText.includes('original')")
-    view.wait("state => state.playing")
+    view.wait("state => state.playing && !state.waitsForSound")
     np.testing.assert_allclose(hear(notebook.page), original, atol=0.6 / 32767)
     view.button("play").click()
     view.wait("state => !state.playing")

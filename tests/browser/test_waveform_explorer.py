@@ -25,6 +25,14 @@ STEREO = (
     "ex = explore_waveform(pair, rate)\nview = ex.view\nex"
 )
 
+WATCH_OUTLINE = """root => {
+    const look = lookAt(root), watch = () => {
+        if (root.soundView.state().waitsForSound) window.outlined = look.waveHeights("waveform");
+        requestAnimationFrame(watch);
+    };
+    watch();
+}"""
+
 
 def menu(notebook, name):
     label = notebook.page.locator(".widget-label").filter(has_text=re.compile(rf"^{name}$"))
@@ -80,13 +88,32 @@ def test_the_alias_is_what_the_sound_card_gets(show, notebook):
     notebook.panel.get_by_role("button", name="original", exact=True).click()
     view.wait_settings("spectrogram", hear="original")
     notebook.page.wait_for_function("() => spied.buffers.length >= 2")
-    view.wait("state => state.playing")
+    view.wait("state => state.playing && !state.waitsForSound")
     original = hear(notebook.page)
     assert peak_hz(original) == pytest.approx(3500, abs=1)
     assert np.sqrt(np.mean(original**2)) == pytest.approx(np.sqrt(np.mean(heard**2)), rel=0.01)
     view.button("play").click()
     notebook.panel.get_by_role("button", name="difference", exact=True).click()
     view.wait_settings("spectrogram", hear="difference")
+
+
+def test_a_new_sound_is_seen_at_once_and_heard_when_the_hand_rests(show, notebook):
+    notebook.page.evaluate(SPY)
+    view = show(TONE + "ex")
+    view.root.evaluate(WATCH_OUTLINE)
+    before = np.array(view.ask("waveHeights", "waveform"))
+    notebook.panel.get_by_role("button", name="difference", exact=True).click()
+    view.wait_settings("spectrogram", hear="difference")
+    view.wait("state => !state.waitsForSound")
+    outlined = np.array(notebook.page.evaluate("() => outlined"))
+    whole = np.array(view.ask("waveHeights", "waveform"))
+    assert np.abs(outlined - whole).mean() < 0.1 * whole.max()  # its blocks are not the pixels
+    assert np.abs(before - whole).mean() > 0.2 * whole.max()
+    # pressed in the same moment, «play» waits for the sound that the last step made
+    notebook.panel.get_by_role("button", name="original", exact=True).click()
+    view.button("play").click()
+    view.wait("state => state.playing && !state.waitsForSound")
+    assert peak_hz(hear(notebook.page)) == pytest.approx(3500, abs=1)
 
 
 def test_nyquist_is_drawn_and_the_loudest_row_lies_below_it(show, notebook):

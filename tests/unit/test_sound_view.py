@@ -47,6 +47,50 @@ def test_channels_are_interleaved():
     assert view.n_channels == 2
 
 
+class Wire:
+    """A comm that keeps what is sent over it."""
+
+    comm_id = "wire"
+
+    def __init__(self):
+        self.sent = []
+
+    def on_msg(self, _callback):
+        pass
+
+    def send(self, data=None, buffers=None):
+        self.sent.append(
+            data["state"] | dict(zip(map(tuple, data["buffer_paths"]), buffers, strict=True))
+        )
+
+
+def test_a_new_sound_sends_its_outline_and_itself_only_when_asked_for():
+    view = listen(torch.zeros(100_000), 16000)
+    view.comm = wire = Wire()
+    view.set_sound(torch.linspace(-1.0, 1.0, 100_000))
+    assert len(wire.sent) == 1
+    assert not {"sound", "sound_serial", "n_samples", "n_channels"} & set(wire.sent[0])
+    outline = np.frombuffer(wire.sent[0][("outline", "data")], "<i2").reshape(2, -1)
+    assert outline.nbytes <= 12_000
+    assert (outline[0] <= outline[1]).all()
+    assert (outline.min(), outline.max()) == (-32767, 32767)
+    view._on_message(view, {"type": "sound"}, [])
+    assert bytes(wire.sent[1][("sound",)]) == view.sound
+    assert wire.sent[1]["sound_serial"] == wire.sent[0]["outline"]["serial"] == 1
+
+
+def test_an_outline_of_few_samples_holds_each_of_them_of_both_channels():
+    view = SoundView(torch.zeros(2, 50_000), 1000)
+    view.visible = [20.0, 20.5]
+    pair = torch.stack([torch.linspace(0.0, 1.0, 50_000), torch.linspace(0.0, -1.0, 50_000)])
+    view.set_sound(pair)
+    seen = np.frombuffer(view.outline["data"], "<i2").reshape(2, -1)
+    first = view.outline["first"]
+    assert (view.outline["block"], view.outline["n_channels"], first) == (1, 2, 19_998)
+    expected = np.round(pair[:, first : first + 504].numpy() * 32767)
+    np.testing.assert_array_equal(seen, expected)
+
+
 @pytest.mark.parametrize(
     ("waveform", "words"),
     [

@@ -111,6 +111,24 @@ export function envelope(samples, block, stride = 1, offset = 0) {
   return { block, min, max };
 }
 
+/**
+ * Smallest and largest sample of a channel between two sample numbers, from an outline: for each
+ * channel its samples one by one, or first the smallest and then the largest of each block.
+ */
+export function outlined({ first, block, length, samples }, from, to, channel) {
+  const n = block > 1 ? length / 2 : length;
+  const a = Math.max(0, Math.floor((from - first) / block));
+  const b = Math.min(n, Math.max(a + 1, Math.ceil((to - first) / block)));
+  let low = 32767;
+  let high = -32768;
+  for (let i = a; i < b; i++) {
+    const at = channel * length + i;
+    if (samples[at] < low) low = samples[at];
+    if (samples[at + length - n] > high) high = samples[at + length - n];
+  }
+  return low <= high ? [low, high] : [0, 0]; // beside the stretch that was outlined
+}
+
 /** Playhead of a running player, in seconds: where it started, plus what has been played, folded into the loop. */
 export function playedTo(startedAt_s, elapsed_s, loop, start_s, end_s) {
   const now = startedAt_s + Math.max(0, elapsed_s);
@@ -394,6 +412,15 @@ class Lane {
     return Math.round(this.view.size.font * 4.6);
   }
 
+  /** Whether the overlay shows all this already: a canvas that is left alone costs nothing. */
+  isOverlaid(what) {
+    const { hover, size, colours } = this.view;
+    const shown = JSON.stringify([what, size, this.height, colours.accent]);
+    const same = !hover && shown === this.overlaid;
+    this.overlaid = hover ? null : shown;
+    return same;
+  }
+
   resize() {
     const { width, ratio, scale } = this.view.size;
     const height = Math.max(Math.round(this.spec.height * scale), this.leastHeight);
@@ -405,7 +432,7 @@ class Lane {
       canvas.style.height = `${height}px`;
     }
     this.stage.style.height = `${height}px`;
-    this.image = null;
+    this.image = this.overlaid = null;
   }
 
   begin(canvas) {
@@ -501,6 +528,7 @@ class Lane {
     });
     c.fillStyle = c.strokeStyle = view.colours.wave;
     c.lineWidth = 1.5;
+    if (room < 1.25) return fillColumns(c, last - first + 1, (i) => at(first + i), 1.5);
     c.beginPath();
     if (p.joined || !stems) for (let i = first; i <= last; i++) c.lineTo(...at(i));
     c.stroke();
@@ -640,6 +668,7 @@ class Lane {
     const { view } = this;
     const { width, left, right } = view.size;
     if (!width) return;
+    if (this.isOverlaid([view.playhead_s, view.visible, view.selection])) return;
     const c = this.begin(this.overlay);
     const w = width - left - right;
     c.save();
@@ -735,8 +764,7 @@ class Chart extends Lane {
     const half = line.style === "bars" && line.x.length > 1 ? (this.#x(line.x[1]) - first) / 2 : 0;
     if (line.style !== "line" && line.style !== "dashed") c.moveTo(first - half, floor);
     for (let i = 0; i < line.x.length; i++) {
-      const x = this.#x(line.x[i]);
-      const y = floor * (1 - axisPlace(this.picture.y, line.y[i]));
+      const [x, y] = this.#at(line, i);
       if (half) c.lineTo(x - half, y);
       c.lineTo(x + half, y);
     }
@@ -752,10 +780,16 @@ class Chart extends Lane {
       c.fill();
     }
     c.globalAlpha = 1;
-    c.strokeStyle = colour;
+    c.fillStyle = c.strokeStyle = colour;
     c.lineWidth = strong ? 2.5 : 1.3;
-    c.stroke();
+    const { left, right, width } = this.view.size;
+    if (line.style === "bars" || line.style === "dashed" || line.x.length < 0.8 * (width - left - right)) c.stroke();
+    else fillColumns(c, line.x.length, (i) => this.#at(line, i), c.lineWidth);
     c.setLineDash([]);
+  }
+
+  #at(line, i) {
+    return [this.#x(line.x[i]), this.plotHeight * (1 - axisPlace(this.picture.y, line.y[i]))];
   }
 
   /** Bands take two colours in turn, an empty one (dashed) a third; lines with a name take others. */
@@ -837,7 +871,7 @@ class Chart extends Lane {
   drawOverlay() {
     const { view } = this;
     const { width, left, right, font } = view.size;
-    if (!width || !this.picture) return;
+    if (!width || !this.picture || this.isOverlaid([this.picture.marks, this.picture.x])) return;
     const c = this.begin(this.overlay);
     c.save();
     c.beginPath();
@@ -913,6 +947,24 @@ function drawLegend(c, series, view, height) {
   }
 }
 
+/** A line with as many points as pixels, as an upright bar in each pixel: a stroke is much slower. */
+function fillColumns(c, count, at, thickness) {
+  let [x, low] = at(0);
+  let high = low;
+  const fill = () => c.fillRect(Math.floor(x), low - thickness / 2, 1, high - low + thickness);
+  for (let i = 1; i < count; i++) {
+    const [next, y] = at(i);
+    if (Math.floor(next) !== Math.floor(x)) {
+      const before = at(i - 1)[1];
+      fill();
+      [x, low, high] = [next, before, before]; // joined to the column before
+    }
+    if (y < low) low = y;
+    if (y > high) high = y;
+  }
+  fill();
+}
+
 /** One sample: a dot on a thin stem. */
 function drawStem(c, x, y, zero) {
   c.globalAlpha = 0.4;
@@ -967,6 +1019,9 @@ const HELP = [
   ["Ctrl + wheel", "zoom; Shift + wheel moves"],
 ];
 
+/** How long the hand rests before the sound that its last step made is fetched. */
+const REST_MS = 150;
+
 class View {
   constructor(model, el) {
     this.model = model;
@@ -981,6 +1036,7 @@ class View {
     this.#setGain();
     this.#readSound();
     this.#makeLanes();
+    this.#readOutline();
     this.#listen();
     this.#text();
     this.#theme();
@@ -1056,11 +1112,44 @@ class View {
     const buffer = bytes.buffer ?? bytes;
     this.samples = new Int16Array(buffer.slice(start, start + bytes.byteLength)); // a copy is aligned
     this.pyramid = null;
+    this.outline = null;
     this.duration_s = this.nSamples / this.sampleRate;
     this.visible = this.#checkedVisible(this.model.get("visible"));
     this.playhead_s = Math.min(this.duration_s, this.model.get("playhead_s"));
     this.player.load(this.samples, this.sampleRate, this.nChannels);
     this.seek.max = String(this.duration_s);
+  }
+
+  /**
+   * A slider makes a new sound at every step. While the hand moves, only its outline comes, to be
+   * drawn; the sound itself is asked for when no newer one came for a while, or to be played.
+   */
+  #readOutline() {
+    clearTimeout(this.rest);
+    const { data, ...outline } = this.model.get("outline");
+    if (!this.#lacksSound()) return;
+    const start = data.byteOffset ?? 0;
+    const samples = new Int16Array((data.buffer ?? data).slice(start, start + data.byteLength));
+    this.outline = { ...outline, samples, length: samples.length / outline.n_channels };
+    this.nChannels = outline.n_channels;
+    this.rest = setTimeout(() => this.#askForSound(), REST_MS);
+    this.lanes?.filter((lane) => lane.spec.kind === "waveform").forEach((lane) => lane.draw());
+  }
+
+  #lacksSound() {
+    return (this.model.get("outline").serial ?? 0) > this.model.get("sound_serial");
+  }
+
+  #askForSound() {
+    clearTimeout(this.rest);
+    if (this.#lacksSound()) this.model.send({ type: "sound" });
+  }
+
+  /** Resolves when the newest sound is here, or after a second: then the last one must do. */
+  async #newestSound() {
+    this.#askForSound();
+    const end = performance.now() + 1000;
+    while (this.#lacksSound() && performance.now() < end) await new Promise((go) => setTimeout(go, 10));
   }
 
   /** An explorer's gain slider: heard and seen without sending the sound again. */
@@ -1150,13 +1239,15 @@ class View {
     on(["pinned"], () => this.#placePin());
     on(["visible"], () => this.#setVisible(model.get("visible"), false));
     on(["playhead_s"], () => this.player.playing || this.#movePlayhead(model.get("playhead_s"), false));
-    on(["sound", "sample_rate"], () => {
+    on(["outline"], () => this.#readOutline());
+    on(["sound_serial", "sample_rate"], () => {
       const running = this.player.playing;
       const { playhead_s } = this;
       this.#readSound(); // stops what plays
       this.#movePlayhead(playhead_s, false);
       if (running) this.toggle(); // the new sound goes on where the old one was
       this.drawAll();
+      this.#readOutline(); // a still newer one may have come meanwhile
     });
     buttons.play.onclick = () => this.toggle();
     buttons.start.onclick = () => this.seekTo(0);
@@ -1281,6 +1372,7 @@ class View {
 
   async toggle() {
     if (this.player.playing) return this.#pause();
+    if (this.#lacksSound()) await this.#newestSound();
     const [start, end] = this.selection ?? [0, this.duration_s];
     const outside = this.playhead_s < start || this.playhead_s >= end - 1e-3;
     const from = outside ? start : this.playhead_s;
@@ -1426,11 +1518,13 @@ class View {
   // ---- samples
 
   sampleAt(n, channel = 0) {
+    if (this.outline) return outlined(this.outline, n, n + 1, channel)[1];
     return this.samples[n * this.nChannels + channel];
   }
 
   /** Smallest and largest sample of a channel between two sample numbers. */
   extremes(from, to, channel = 0) {
+    if (this.outline) return outlined(this.outline, from, to, channel);
     let a = Math.max(0, Math.floor(from));
     const b = Math.min(this.nSamples, Math.max(a + 1, Math.ceil(to)));
     let low = 32767;
@@ -1678,6 +1772,7 @@ class View {
       playhead_s, loop, duration_s, visible, hover, drawn, selection, lanes,
       playing: this.player.playing,
       pinned: this.lanes.some((lane) => lane.spec.id === "pinned"),
+      waitsForSound: this.#lacksSound(),
       error: this.message.textContent,
       notes: [...this.notes.children].map((item) => item.textContent),
       theme: this.root.dataset.theme,
@@ -1686,6 +1781,7 @@ class View {
   }
 
   close() {
+    clearTimeout(this.rest);
     this.aborter.abort();
     this.observers.forEach((observer) => observer.disconnect());
     this.sources.forEach((source) => source.close());

@@ -69,6 +69,22 @@ test("the envelope of a stereo sound takes one channel", () => {
   assert.deepEqual([...max], [2, 3]);
 });
 
+test("an outline gives the extremes of its blocks, channel by channel, and nothing beside them", () => {
+  const lows = [-1, -2], highs = [1, 2];
+  const samples = Int16Array.from([...lows, ...highs, -30, -40, 30, 40]);
+  const outline = { first: 100, block: 10, length: 4, samples };
+  assert.deepEqual(view.outlined(outline, 100, 110, 0), [-1, 1]);
+  assert.deepEqual(view.outlined(outline, 100, 111, 0), [-2, 2]);
+  assert.deepEqual(view.outlined(outline, 112, 119, 1), [-40, 40]);
+  assert.deepEqual(view.outlined(outline, 130, 140, 0), [0, 0]);
+});
+
+test("an outline of single samples gives back each of them", () => {
+  const outline = { first: 7, block: 1, length: 3, samples: Int16Array.from([5, -6, 8, 50, -60, 80]) };
+  assert.deepEqual([7, 8, 9].map((n) => view.outlined(outline, n, n + 1, 0)[1]), [5, -6, 8]);
+  assert.deepEqual(view.outlined(outline, 8, 10, 1), [-60, 80]);
+});
+
 test("the playhead runs, stops at the end, and folds into the loop", () => {
   close(view.playedTo(0.5, 0.25, false, 0, 2), 0.75);
   close(view.playedTo(0.5, 9, false, 0, 2), 2);
