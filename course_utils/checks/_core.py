@@ -17,6 +17,19 @@ NOT_TRIED_YET: Verdict = (NOT_TRIED, "not tried yet, replace None by your answer
 EMPTY_BODY: Verdict = (NOT_TRIED, "not tried yet, the function returns None: fill in its body")
 
 
+#: What PyTorch or Python say, and what a beginner most probably did.
+HINTS = {
+    "for ^": "a power is written **, and ^ is something else",
+    "bitwise_xor": "a power is written **, and ^ is something else",
+    "Boolean value of Tensor": "if, min, max take one number; torch.where, torch.minimum a tensor",
+    "only one element tensors": "functions of math take one number, those of torch a whole tensor",
+    "must match the size of tensor": "did a mean or a peak lose its dimension? keepdim=True keeps "
+    "its place",
+    "Dimension out of range": "count the dimensions from the end, -2 and -1, then a single clip "
+    "works too",
+}
+
+
 class Stop(Exception):
     """Carries a verdict out of the depth of a check."""
 
@@ -76,12 +89,19 @@ def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call the student's function; an error in it becomes a verdict."""
     try:
         return function(*args, **kwargs)
-    except NotImplementedError:
-        return None
+    except NotImplementedError as error:
+        if "not implemented for" not in str(error):  # else it is PyTorch that says so
+            return None
+        raise Stop((WRONG, _raised(error, kwargs))) from error
     except Exception as error:  # whatever the student's code does
-        shown = ", ".join(f"{key}={value}" for key, value in kwargs.items())
-        text = f"your function raised {type(error).__name__} for {shown}: {error}"
-        raise Stop((WRONG, text)) from error
+        raise Stop((WRONG, _raised(error, kwargs))) from error
+
+
+def _raised(error: Exception, settings: Mapping[str, Any]) -> str:
+    shown = ", ".join(f"{key}={value}" for key, value in settings.items())
+    text = f"your function raised {type(error).__name__} for {shown}: {error}"
+    hints = [hint for words, hint in HINTS.items() if words in str(error)]
+    return f"{text} ({hints[0]})" if hints else text
 
 
 def need_function(answer: Any) -> None:

@@ -59,12 +59,15 @@ DB_MISTAKES: dict[tuple[str, str], str] = {
     ("ref", "peak"): "0 dB is each picture's own peak here, wanted is the ref that is given",
     ("amin", "none"): "amin is not used: a power of zero becomes minus infinity",
     ("amin", "add"): "you add amin to the power, wanted is the larger of the two",
+    ("amin", "smaller"): "you take the smaller of power and amin: amin lifts what is too small",
+    ("amin", "of dB"): "amin is a power and no level: it belongs before the logarithm",
     ("amin", "after ref"): "amin is a power: compare it with the power, before ref comes in",
     ("clamp", "none"): "top_db is not used: nothing is lifted to the floor",
     ("clamp", "zero"): "your floor lies top_db below 0 dB, wanted is top_db below the peak",
     ("clamp", "batch"): "your peak is that of the whole batch: one loud clip changes the others",
     ("clamp", "frame"): "you take the peak of every frame, wanted is one peak for a clip",
     ("clamp", "band"): "you take the peak of every band, wanted is one peak for a clip",
+    ("clamp", "subtract"): "you subtract top_db from every level: it says where the floor is",
     ("clamp", "ceiling"): "you cut off what is loud: the clamp lifts what is too low (maximum)",
     ("clamp", "of power"): "top_db is in decibels: clamp after the logarithm, not before",
 }
@@ -99,20 +102,27 @@ def _variant(
         "subtract": -ref,
         "peak": -db.amax(dim=(-2, -1), keepdim=True),
     }
-    return _clamped(db + shift.get(how["ref"], -ref_db), top_db, how["clamp"])
+    db = db + shift.get(how["ref"], -ref_db)
+    if how["amin"] == "of dB":
+        db = db.clamp(min=amin)
+    return _clamped(db, top_db, how["clamp"])
 
 
 def _with_amin(power: Tensor, ref: float, amin: float, how: str) -> Tensor:
-    if how == "none":
+    if how in ("none", "of dB"):
         return power
     if how == "add":
         return power + amin
+    if how == "smaller":
+        return power.clamp(max=amin)
     return power.clamp(min=amin * ref if how == "after ref" else amin)
 
 
 def _clamped(db: Tensor, top_db: float | None, how: str) -> Tensor:
     if top_db is None or how in ("none", "of power"):
         return db
+    if how == "subtract":
+        return db - top_db
     if how == "ceiling":
         return torch.minimum(db, db.amax(dim=(-2, -1), keepdim=True) - top_db)
     peaks = {
@@ -257,6 +267,9 @@ def _reference_mistakes(peak: float, ratio: float) -> dict[str, float]:
             peak / 10.0 ** max(level_db, -300.0)
         ),
         "this is how far the peak lies from 0 dB, wanted is a power": abs(level_db),
+        "this is how many times the reference is the peak, wanted is the reference": 1.0 / ratio,
+        "this is how many times the peak is the reference, wanted is the reference": ratio,
+        "this is the amplitude of the reference, a power is its square": math.sqrt(_HIDDEN_REF),
         "this is the reference in decibels, wanted is the power": 10.0 * math.log10(_HIDDEN_REF),
     }
 

@@ -54,9 +54,12 @@ def _values(function: Any, inputs: np.ndarray) -> tuple[np.ndarray | None, Stop 
             problems.append(stop)
     if len(problems) == len(inputs):
         try:
-            return _shaped(call(function, torch.from_numpy(inputs)), inputs), None
+            together = call(function, torch.from_numpy(inputs))
         except Stop:
-            raise problems[0] from None
+            together = None
+        if together is None:
+            raise problems[0]
+        return _shaped(together, inputs), None
     if all(value is None for value in returned):
         return None, None
     arrays = [to_array(math.nan if value is None else value) for value in returned]
@@ -65,9 +68,7 @@ def _values(function: Any, inputs: np.ndarray) -> tuple[np.ndarray | None, Stop 
     return np.array([array.reshape(()) for array in arrays]), next(iter(problems), None)
 
 
-def _shaped(returned: Any, inputs: np.ndarray) -> np.ndarray | None:
-    if returned is None:
-        return None
+def _shaped(returned: Any, inputs: np.ndarray) -> np.ndarray:
     got = to_array(returned)
     if got.shape != inputs.shape:
         raise Stop((WRONG, f"{len(inputs)} numbers went in, {got.shape} came out"))
@@ -150,6 +151,12 @@ MEL_TO_HZ_MISTAKES: dict[str, Formula] = {
     "the factor 700 is missing": lambda m: 10 ** (m / 2595) - 1,
     "divide by 700? The way there divided, so the way back multiplies": (
         lambda m: (10 ** (m / 2595) - 1) / 700
+    ),
+    "brackets: a power comes before a division, so 10**m / 2595 is (10**m) / 2595": (
+        lambda m: 700 * (10**m / 2595 - 1)
+    ),
+    "the 1 is taken away inside the exponent: there it divides by 10": (
+        lambda m: 700 * 10 ** (m / 2595 - 1)
     ),
     "m is not divided by 2595": lambda m: 700 * (10**m - 1),
     "this is 1 divided by the formula: an inverse undoes it, that is something else": (
@@ -308,6 +315,7 @@ _BAND_CASES = [
     (0.0, {"high_hz": 31.0, "n_fft": 512, "sample_rate": 16_000}),
     (0.0, {"high_hz": 63.0, "n_fft": 512, "sample_rate": 16_000}),
     (995.0, {"high_hz": 1130.0, "n_fft": 1024, "sample_rate": 16_000}),
+    (7000.0, {"high_hz": 7040.0, "n_fft": 1024, "sample_rate": 16_000}),
     (1000.0, {"high_hz": 1350.0, "n_fft": 441, "sample_rate": 22_050}),
     (6000.0, {"high_hz": 6703.0, "n_fft": 256, "sample_rate": 44_100}),
 ]
@@ -336,6 +344,16 @@ COUNT_MISTAKES: dict[str, Callable[..., float]] = {
     "a bin exactly on low_hz weighs 0, so it is not inside": (
         lambda low, high_hz, n_fft, sample_rate: (
             math.ceil(high_hz * n_fft / sample_rate) - math.ceil(low * n_fft / sample_rate)
+        )
+    ),
+    "a bin exactly on high_hz weighs 0, so it is not inside": (
+        lambda low, high_hz, n_fft, sample_rate: (
+            math.floor(high_hz * n_fft / sample_rate) - math.floor(low * n_fft / sample_rate)
+        )
+    ),
+    "the distance of the bins is no whole number: / and not //": (
+        lambda low, high_hz, n_fft, sample_rate: _right_count(
+            low, high_hz=high_hz, n_fft=1, sample_rate=sample_rate // n_fft
         )
     ),
     "one too many somewhere: count the bins on paper for the first triangle": (
@@ -384,7 +402,7 @@ def _need_cure(setting: Any) -> dict[str, int]:
     if setting is None or setting is Ellipsis:
         raise Stop(NOT_TRIED_YET)
     if not isinstance(setting, Mapping):
-        raise Stop((WRONG, "a dict is wanted, with n_fft and n_mels in it"))
+        raise Stop((WRONG, "a dict is wanted, in the form that the comment beside it shows"))
     others = sorted(str(name) for name in set(setting) - set(_ILL))
     if others:
         no_help = {
@@ -427,19 +445,20 @@ def _still_empty(full: dict[str, int]) -> Verdict | None:
 
 @one_line("more bins")
 def check_more_bins(setting: Any) -> Verdict:
-    """Judge a cure that keeps 128 bands and a window of at most 400 samples at 16 kHz."""
+    """Judge a cure that keeps 128 bands and the window of 400 samples at 16 kHz."""
     full = _need_cure(setting)
     if full["n_mels"] != _ILL["n_mels"]:
         return WRONG, "this cure keeps all 128 bands: only n_fft may change"
-    if full["win_length"] > _ILL["win_length"]:
+    if full["n_fft"] < _ILL["n_fft"]:
+        return WRONG, "a shorter n_fft has fewer bins, this makes it worse"
+    if full["win_length"] != _ILL["win_length"]:
+        unsaid = "" if "win_length" in setting else ": win_length follows n_fft unless you say it"
         return WRONG, (
-            f"the window must stay at 400 samples (25 ms), this one has {full['win_length']}: "
-            "win_length follows n_fft unless you say it"
+            f"the window must stay at 400 samples (25 ms), this one has {full['win_length']}"
+            f"{unsaid}"
         )
     if full["n_fft"] == _ILL["n_fft"]:
         return WRONG, "n_fft is still 400: that is the illness"
-    if full["n_fft"] < _ILL["n_fft"]:
-        return WRONG, "a shorter n_fft has fewer bins, this makes it worse"
     return _still_empty(full) or (
         RIGHT,
         f"no band is empty: the bins are {16_000 / full['n_fft']:.1f} Hz apart now "

@@ -130,6 +130,12 @@ STANDARDIZE_MISTAKES: dict[str, Callable[[Tensor, float], Tensor]] = {
     "you divided by the largest value, not by the standard deviation": lambda x, eps: (
         (x - _moments(x)[0]) / (x.abs().amax(_CLIP, keepdim=True) + eps)
     ),
+    "this is min-max over the whole batch: wanted are mean 0 and standard deviation 1 per clip": (
+        lambda x, eps: (x - x.min()) / (x.max() - x.min() + eps)
+    ),
+    "dim 0 is the batch (for a single clip: the bands). A clip's cells are the last two dims": (
+        lambda x, eps: (x - x.mean(0)) / (x.std(0, correction=0) + eps)
+    ),
     "the sign is turned round: mean - x instead of x - mean": lambda x, eps: -_z(x, eps),
 }
 
@@ -169,11 +175,13 @@ def _standardize_mistake(
         if got[i].shape != want[i].shape:
             return WRONG, f"for {name} the shape is {got[i].shape}, wanted is {want[i].shape}"
     if all(agree(g, w, 1e-5) for g, w in zip(got[:2], want[:2], strict=True)):
-        return WRONG, "eps is not used: your result is the same for eps=1e-8 and eps=0.5"
+        return WRONG, "eps is not added: your result is the same for eps=1e-8 and eps=0.5"
     if agree(got[0], want[0], 1e-5):
         return WRONG, "right for one clip, not for a batch: (-2, -1) are the dimensions of a clip"
-    mean, std = got[0].mean().real, got[0].std()
-    return WRONG, f"the result has mean {mean:.3g} and standard deviation {std:.3g}"
+    mean, std = round(got[0].mean().real, 2) + 0.0, round(got[0].std(), 2)
+    if (mean, std) == (0.0, 1.0):
+        return WRONG, "mean 0 and std 1 on the whole, yet other cells: which of them share a mean?"
+    return WRONG, f"the result has mean {mean:g} and standard deviation {std:g}"
 
 
 # --- exercise 2: statistics of the training set, one pair for each band --------------------------
@@ -193,6 +201,9 @@ STATISTICS_MISTAKES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     ),
     "these are the numbers of the test clips: is_train marks the others": lambda x, is_train: _pair(
         x[~is_train]
+    ),
+    "you set the test clips to 0 dB: they still count. Leave them out, x[is_train]": (
+        lambda x, is_train: _pair(x * is_train[:, None, None])
     ),
     "torch's std divides by N - 1 unless told otherwise: correction=0 divides by N": (
         lambda x, is_train: _pair(x[is_train], correction=1)
@@ -273,6 +284,10 @@ def _statistics_mistake(
         return WRONG, "this is one number for all bands: wanted is one for each of them"
     if sizes == {10}:
         return WRONG, "this is one number for each frame: average over clips and frames, keep bands"
+    if len(sizes) == 1 and sizes <= {8, 12}:
+        return WRONG, "this is one number for each clip: wanted is one for each band"
+    if sizes == {6 * 10}:
+        return WRONG, "this is one number for each band and frame: the frames belong together too"
     if len(sizes) == 1 and sizes <= {8 * 6, 12 * 6}:
         return WRONG, "this is one number for each clip and band: the clips belong together too"
     if any(s is None for s in stacked):

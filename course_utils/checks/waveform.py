@@ -44,7 +44,11 @@ def _answers(function: Any, cases: Sequence[Case]) -> list[np.ndarray] | None:
                 raise Stop((WRONG, text))
     if all(answer is None for answer in got):
         return None
-    return [to_array(math.nan if answer is None else answer) for answer in got]
+    for answer, (args, settings) in zip(got, cases, strict=True):
+        if answer is None:
+            text = f"for ({_shown(args, settings)}) you return None: is a return missing?"
+            raise Stop((WRONG, text))
+    return [to_array(answer) for answer in got]
 
 
 def _all_agree(got: list[np.ndarray], want: Sequence[Any], rtol: float = 1e-4) -> bool:
@@ -79,7 +83,8 @@ def _judge(
             return WRONG, f"for ({shown}) there are values that are not finite (inf or nan)"
         if not agree(g, w, 1e-4):
             off = float(np.max(np.abs(g - w)))
-            return WRONG, f"for ({shown}) you are {off:.3g}{unit} away"
+            far = f"{off:.3g}" if off < 1000 else f"{off:.0f}"
+            return WRONG, f"for ({shown}) you are {far}{unit} away"
     return WRONG, "not right yet"
 
 
@@ -98,16 +103,20 @@ _TONE_CASES: list[Case] = [
 #: (part of the tone, wrong choice) -> what to say. ``_tone_variant`` can make each of them.
 TONE_MISTAKES: dict[tuple[str, str], str] = {
     ("wave", "cosine"): "it starts at its peak: this is a cosine, wanted is a sine",
+    ("wave", "upside down"): "it begins by going down: the sign is turned round",
     ("wave", "no 2 pi"): "the frequency is too low by 2 pi: one turn is 2 pi, not 1",
+    ("wave", "pi"): "half the frequency: one turn is 2 pi, not pi",
     ("wave", "degrees"): "this counts a turn as 360 degrees, torch.sin wants radians",
     ("level", "power"): "the level is halved in dB: amplitudes go with 20 in dB, powers with 10",
     ("level", "ignored"): "level_dbfs is not used: the peak is 1",
+    ("level", "half"): "half the amplitude: the level is that of the peak, from 0 up",
     ("level", "as amplitude"): "level_dbfs is used as the amplitude, it is a level in dB",
     ("level", "rms"): "this sets the RMS to level_dbfs, wanted is the peak",
     ("level", "e"): "the level is converted with e, decibels go with powers of 10",
     ("level", "upside down"): "the sign of the level is lost: negative dBFS is below full scale",
     ("time", "to the end"): "the last sample lies at duration_s: there the next one would be",
     ("time", "one more"): "there is one sample too many: sample duration_s belongs to what follows",
+    ("time", "from 1"): "the first sample is not 0: n begins at 0",
     ("time", "samples"): "time runs in samples, not in seconds: divide n by sample_rate",
     ("time", "16000"): "sample_rate is not used in the times: this fits 16 000 Hz only",
     ("time", "duration"): "duration_s is not used: this lasts one second",
@@ -130,18 +139,22 @@ def _tone_variant(
     times_s = {
         "samples": n,
         "16000": n / 16_000,
+        "from 1": (n + 1) / sample_rate,
         "to the end": n * duration_s / (n_samples - 1),
     }.get(time, n / sample_rate)
-    turn = {"no 2 pi": 1.0, "degrees": 360.0}.get(wave, 2 * math.pi)
+    turn = {"no 2 pi": 1.0, "pi": math.pi, "degrees": 360.0}.get(wave, 2 * math.pi)
     amplitude = {
         "power": 10 ** (level_dbfs / 10),
         "ignored": 1.0,
+        "half": 0.5 * 10 ** (level_dbfs / 20),
         "as amplitude": level_dbfs,
         "rms": math.sqrt(2) * 10 ** (level_dbfs / 20),
         "e": math.exp(level_dbfs / 20),
         "upside down": 10 ** (-level_dbfs / 20),
     }.get(level, 10 ** (level_dbfs / 20))
     angle = turn * freq_hz * times_s
+    if wave == "upside down":
+        return -amplitude * torch.sin(angle)
     return amplitude * (torch.cos(angle) if wave == "cosine" else torch.sin(angle))
 
 
@@ -236,15 +249,27 @@ def check_heard_at(function: Any) -> Verdict:
     )
 
 
-_PEAK_TONES = [(3750.0, 8000, 1600), (410.0, 4000, 2000), (3000.0, 22_050, 2205)]
+_PEAK_TONES = [(3750.0, 8000, 1600), (410.0, 4000, 1600), (3000.0, 22_050, 2205)]
+
+
+def _two_tones(freq_hz: float, sample_rate: int, n_samples: int) -> Tensor:
+    """The tone that is to be found, and a softer one far below it."""
+    settings = {"sample_rate": sample_rate, "duration_s": n_samples / sample_rate}
+    return make_tone(freq_hz, **settings) + make_tone(0.2 * freq_hz, level_dbfs=-30.0, **settings)
+
+
 _PEAK_CASES: list[Case] = [
-    ((make_tone(f, sample_rate=rate, duration_s=n / rate),), {"sample_rate": rate})
-    for f, rate, n in _PEAK_TONES
+    ((_two_tones(f, rate, n),), {"sample_rate": rate}) for f, rate, n in _PEAK_TONES
 ]
 
 
 def _peak_bin(waveform: Tensor) -> int:
     return int(torch.fft.rfft(waveform).abs().argmax())
+
+
+def _mean_bin(waveform: Tensor) -> float:
+    magnitude = torch.fft.rfft(waveform.double()).abs()
+    return float((magnitude * torch.arange(len(magnitude))).sum() / magnitude.sum())
 
 
 PEAK_MISTAKES: dict[str, Callable[..., float]] = {
@@ -260,6 +285,15 @@ PEAK_MISTAKES: dict[str, Callable[..., float]] = {
     ),
     "close, but n // 2 + 1 bins have only n // 2 gaps between them": lambda w, sample_rate: (
         _peak_bin(w) * sample_rate / 2 / (len(w) // 2 + 1)
+    ),
+    "the n // 2 + 1 bins end at Nyquist: you spread them over the whole sample_rate": (
+        lambda w, sample_rate: _peak_bin(w) * sample_rate / (len(w) // 2)
+    ),
+    "you took the real part only: how large a complex number is, abs() says": (
+        lambda w, sample_rate: int(torch.fft.rfft(w).real.argmax()) * sample_rate / len(w)
+    ),
+    "this is the mean of all frequencies, wanted is the one of the highest peak": (
+        lambda w, sample_rate: _mean_bin(w) * sample_rate / len(w)
     ),
     "sample_rate is not used: this fits 16 000 Hz only": lambda w, sample_rate: (
         _peak_bin(w) * 16_000 / len(w)
@@ -336,6 +370,12 @@ QUANTIZE_MISTAKES: dict[str, Callable[..., Tensor]] = {
         (w * _levels(n_bits)).round().clamp(1 - _levels(n_bits), _levels(n_bits) - 1)
         / _levels(n_bits)
     ),
+    "you always round up: the error is half a step too high on average": lambda w, n_bits: (
+        (w * _levels(n_bits)).ceil().clamp(-_levels(n_bits), _levels(n_bits) - 1) / _levels(n_bits)
+    ),
+    "these are whole numbers, cut off towards 0: round, then scale back to [-1, 1]": (
+        lambda w, n_bits: (w * _levels(n_bits)).trunc()
+    ),
     "these are whole numbers: scale them back to [-1, 1]": lambda w, n_bits: (
         (w * _levels(n_bits)).round().clamp(-_levels(n_bits), _levels(n_bits) - 1)
     ),
@@ -351,6 +391,9 @@ QUANTIZE_MISTAKES: dict[str, Callable[..., Tensor]] = {
     "your step is 1 / (2 ** (n_bits - 1) - 1): a little too wide": lambda w, n_bits: (
         (w * (_levels(n_bits) - 1)).round() / (_levels(n_bits) - 1)
     ),
+    "your step is 1 / (2 ** n_bits - 1): from -1 to 1 that is twice as many levels": (
+        lambda w, n_bits: (w * (2**n_bits - 1)).round() / (2**n_bits - 1)
+    ),
     "your step is 2 / (2 ** n_bits - 1), so that 0 is no level: silence would become a hum": (
         lambda w, n_bits: ((w + 1) / 2 * (2**n_bits - 1)).round() / (2**n_bits - 1) * 2 - 1
     ),
@@ -361,7 +404,7 @@ QUANTIZE_MISTAKES: dict[str, Callable[..., Tensor]] = {
         )
     ),
     "n_bits is not used: this is 8 bits": lambda w, n_bits: quantize(w, n_bits=8),
-    "nothing is rounded to be seen: where does n_bits come in?": lambda w, n_bits: w,
+    "hardly anything is rounded: n_bits counts bits, not decimals": lambda w, n_bits: w,
 }
 
 
@@ -379,7 +422,7 @@ def check_my_quantize(function: Any) -> Verdict:
 
 def _noisy_pair(level: float, seed: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    clean = 0.3 * torch.randn(2000, generator=generator)
+    clean = 0.3 * torch.randn(2000, generator=generator) + 0.2  # the mean must not be 0
     return clean, clean + level * torch.randn(2000, generator=generator)
 
 
@@ -408,6 +451,15 @@ SNR_MISTAKES: dict[str, Callable[..., float]] = {
     ),
     "the signal is clean, you took noisy for it": lambda clean, noisy: (
         10 * math.log10(_power(noisy) / _power(noisy - clean))
+    ),
+    "half of it: a ratio of stds takes 20, as amplitudes do (and std takes the mean away first)": (
+        lambda clean, noisy: 10 * math.log10(float(clean.std()) / float((noisy - clean).std()))
+    ),
+    "std takes the mean away first: a mean square (or RMS) keeps it": lambda clean, noisy: (
+        20 * math.log10(float(clean.std()) / float((noisy - clean).std()))
+    ),
+    "this compares mean absolute values, the ratio is one of mean squares": lambda clean, noisy: (
+        20 * math.log10(float(clean.abs().mean()) / float((noisy - clean).abs().mean()))
     ),
     "this compares peaks, the ratio is one of mean squares (or of RMS)": lambda clean, noisy: (
         20 * math.log10(float(clean.abs().max()) / float((noisy - clean).abs().max()))

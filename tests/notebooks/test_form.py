@@ -240,6 +240,14 @@ def test_only_widgets_and_versions_are_exempt_from_comparison(path):
 
 
 @every_notebook
+def test_what_a_cell_prints_is_compared(path):
+    """nbval skips all outputs of a tagged cell: a number belongs into a cell of its own."""
+    for cell in code_cells(path):
+        if "nbval-ignore-output" in cell.metadata.get("tags", []) and WIDGETS.search(cell.source):
+            assert "print(" not in cell.source, cell.source
+
+
+@every_notebook
 def test_saved_notebook_is_small_and_clean(path):
     notebook = read(path)
     assert path.stat().st_size < MAX_BYTES

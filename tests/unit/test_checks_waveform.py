@@ -134,6 +134,17 @@ def test_each_known_mistake_is_named(line, check, mistakes):
     [
         (checks.check_my_tone, lambda f, sample_rate, duration_s, level_dbfs: torch.zeros(7), "sh"),
         (checks.check_heard_at, lambda f, sample_rate: 17.0, "Hz away"),
+        (checks.check_heard_at, lambda f, sample_rate: sample_rate - f, "you are 3400 Hz away"),
+        (
+            checks.check_heard_at,
+            lambda f, sample_rate: f if f < sample_rate / 2 else None,
+            "for (2600, sample_rate=4000) you return None",
+        ),
+        (
+            checks.check_loudest_hz,
+            lambda w, sample_rate: int(torch.fft.rfft(w).abs().argmax()) * (sample_rate // len(w)),
+            "Hz off",
+        ),
         (checks.check_loudest_hz, lambda w, sample_rate: 17.0, "Hz off"),
         (checks.check_loudest_hz, lambda w, sample_rate: w, "one number is wanted"),
         (checks.check_my_quantize, lambda w, n_bits: w * float("nan"), "not finite"),
