@@ -230,15 +230,6 @@ class WaveformExplorer(Explorer):
         shown = kept[first:last].numpy()
         source = to_mono(sampled.source) * db_to_amplitude(torch.tensor(float(settings["gain_db"])))
         behind = source[first * k : last * k].numpy()
-        step = 2.0 / 2 ** settings["n_bits"]
-        top = 1.1 * max(np.abs(shown).max(), np.abs(behind).max(), 0.6 * step)
-        y, marks = Axis("amplitude", "", -top, top), _step_marks(settings["n_bits"], top)
-        if len(shown) > _MOST_DOTS:
-            values, block = _envelope(shown)
-            dt_s = 0.5 * block * spacing_s
-            notes = (*self._remarks(settings), "zoom in to see single samples")
-            return Curve(values, first * spacing_s + dt_s / 2, dt_s, y, settings=settings,
-                         y_marks=marks, notes=notes)  # fmt: skip
         lines = ()
         if len(shown) <= _MOST_SMOOTH:
             curve, stretch = to_mono(sampled.curve), (first * k, min(last * k, len(source)))
@@ -246,6 +237,15 @@ class WaveformExplorer(Explorer):
                 _smooth(source, stretch, self._rate, "original"),
                 _smooth(curve, stretch, self._rate, "through the samples"),
             )
+        seen = [shown, behind, *(line.y for line in lines)]  # a curve overshoots its samples
+        top = 1.1 * max(0.6 * 2.0 / 2 ** settings["n_bits"], *(np.abs(x).max() for x in seen))
+        y, marks = Axis("amplitude", "", -top, top), _step_marks(settings["n_bits"], top)
+        if len(shown) > _MOST_DOTS:
+            values, block = _envelope(shown)
+            dt_s = 0.5 * block * spacing_s
+            notes = (*self._remarks(settings), "zoom in to see single samples")
+            return Curve(values, first * spacing_s + dt_s / 2, dt_s, y, settings=settings,
+                         y_marks=marks, notes=notes)  # fmt: skip
         return Curve(shown, first * spacing_s, spacing_s, y, stems=True, joined=not lines,
                      lines=lines, settings=settings, y_marks=marks)  # fmt: skip
 
@@ -400,8 +400,8 @@ def _choice(name: str, value: Any) -> widgets.Widget:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
     if name != "hear":
         return make_menu(name, list(choices), value)
-    style = {"description_width": "86px", "button_width": "auto"}
-    layout = {"width": "390px", "display": "flex", "align_items": "center"}
+    style = {"description_width": "60px", "button_width": "auto"}
+    layout = {"width": "390px", "display": "flex", "align_items": "center", "padding": "0 0 0 16px"}
     return widgets.ToggleButtons(
         options=choices, value=value, description=name, style=style, layout=layout
     )

@@ -116,6 +116,15 @@ def test_a_new_sound_is_seen_at_once_and_heard_when_the_hand_rests(show, noteboo
     assert peak_hz(hear(notebook.page)) == pytest.approx(3500, abs=1)
 
 
+def test_a_new_sound_leaves_the_stretch_in_view_alone(show, notebook):
+    view = show(TONE + "view.visible = [0.5, 0.51]\nex")
+    notebook.panel.get_by_role("button", name="difference", exact=True).click()
+    view.wait_settings("spectrogram", hear="difference")
+    view.wait("state => !state.waitsForSound")
+    assert view.state()["visible"] == pytest.approx([0.5, 0.51])
+    notebook.expect("ex.view.sound_serial", 2)
+
+
 def test_nyquist_is_drawn_and_the_loudest_row_lies_below_it(show, notebook):
     view = show(TONE + "ex")
     cells, _ = view.picture("spectrogram")
