@@ -312,7 +312,8 @@ def histogram(levels: Levels, settings: dict[str, Any], chain: DecibelChain) -> 
     """How many cells have which level, before and after the clamp, over an axis that stays."""
     before, after = levels.before.numpy().ravel(), levels.after.numpy().ravel()
     low = min(AXIS_DB[0], 40.0 * math.floor(before.min() / 40.0))
-    high = max(AXIS_DB[1], 40.0 * math.ceil(before.max() / 40.0))
+    loudest = max(before.max(), after.max())  # a loud neighbour's clamp lifts cells above all
+    high = max(AXIS_DB[1], 40.0 * math.ceil(loudest / 40.0))
     n_bins = round((high - low) / BIN_DB)
     centres = low + BIN_DB * (np.arange(n_bins) + 0.5)
     shares = [

@@ -124,6 +124,7 @@ class LiveChain:
                 sample_rate=self.sample_rate,
                 mel_scale=scale,
                 norm=norm,
+                n_fft=settings["n_fft"],
             )
             return fbank, empty_mel_bands(fbank).nonzero()[:, 0].tolist()
 
@@ -371,7 +372,7 @@ def _without_none(settings: dict[str, Any], *others: str) -> dict[str, Any]:
 
 def _loudest(power: Tensor, starts: np.ndarray) -> Tensor:
     """The loudest bin of each row of the picture: a thin line never vanishes between pixels."""
-    if len(starts) == power.shape[0]:
+    if np.array_equal(starts, np.arange(power.shape[0])):
         return power.clone()
     columns = power.T.contiguous().numpy()  # (n_frames, freq): a row's bins lie side by side
     return torch.from_numpy(np.maximum.reduceat(columns, starts, axis=1).T.copy())

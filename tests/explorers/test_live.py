@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from course_utils.explorers.live import MAX_COLUMNS, LiveChain, _Spec
-from course_utils.signal import mel_spectrogram, power_spectrogram, power_to_db
+from course_utils.signal import mel_filterbank, mel_spectrogram, power_spectrogram, power_to_db
 
 SETTINGS = {
     "n_fft": 1024, "hop_length": 512, "win_length": None, "window": "hann",
@@ -113,16 +113,27 @@ def test_many_bins_share_rows_and_the_loudest_is_seen():
         assert picture.cells.max() == 255
 
 
+@pytest.mark.parametrize("n_fft", [798, 1024])
 @pytest.mark.parametrize("freq_axis", ["log", "mel"])
-def test_a_warped_axis_puts_a_tone_in_its_row(freq_axis):
+def test_a_warped_axis_puts_a_tone_in_its_row(freq_axis, n_fft):
+    """With n_fft 798 there are as many bins as rows: they must be warped all the same."""
     times_s = torch.arange(SAMPLE_RATE) / SAMPLE_RATE
     tone = 0.5 * torch.sin(2 * torch.pi * 1000 * times_s)
-    settings = SETTINGS | {"freq_axis": freq_axis}
+    settings = SETTINGS | {"freq_axis": freq_axis, "n_fft": n_fft}
     picture = LiveChain(tone, SAMPLE_RATE).spectrogram(settings, (0.0, 1.0))
     n_rows = picture.cells.shape[0]
     loudest = float(np.median(picture.cells[:, 10].argsort(kind="stable")[-3:])) + 0.5
     freq_hz = np.interp(loudest / n_rows, np.linspace(0, 1, len(picture.y.table)), picture.y.table)
     assert freq_hz == pytest.approx(1000, abs=20)
+
+
+def test_an_odd_n_fft_has_its_own_bins():
+    settings = SETTINGS | {"n_fft": 1023}
+    fbank, _ = LiveChain(torch.zeros(SAMPLE_RATE), SAMPLE_RATE).filterbank(settings)
+    ours = mel_filterbank(
+        n_freqs=512, n_mels=settings["n_mels"], sample_rate=SAMPLE_RATE, n_fft=1023
+    )
+    torch.testing.assert_close(fbank, ours)
 
 
 def test_silence_is_dark():

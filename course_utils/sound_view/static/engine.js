@@ -1,0 +1,1485 @@
+// @ts-check
+/**
+ * The signal chain in the browser: from the samples of a sound to the 8-bit pictures of the explorers.
+ *
+ *     samples -> window -> Fourier transform -> power -> Mel bands -> decibels -> 8 bits
+ *
+ * PyTorch in the kernel computes the pictures that count (`course_utils/explorers/live.py`). This file
+ * does the same sums where the hand is, so that every step of a slider is seen, also far from the kernel
+ * or without one. `tests/unit/test_engine_parity.py` holds the two together: no cell differs by more than
+ * 1 of its 255 steps, and no power above the floor by more than 0.05 dB. (Some 110 dB below a loud tone
+ * PyTorch's 32 bits are not that exact themselves; there PyTorch in 64 bits agrees to 0.00001 dB.)
+ *
+ * Which numbers are used:
+ * - The samples are the 16-bit ones that the view plays; k stands for the amplitude k / `fullScale`. The
+ *   kernel has the waveform before this rounding. Where that is seen (a computed sound with very quiet
+ *   parts), the samples may be a Float32Array, too: then both engines have the same waveform.
+ * - JavaScript computes in 64 bits, and so does the transform. (Kept in 32 bits it is no faster: every
+ *   number would be converted on its way in and out.) What is kept, powers, are 32 bits wide, as in PyTorch.
+ * - Where a rule of the kernel depends on its 32 bits (a 16-bit file behind a gain, a level on the edge of
+ *   a histogram's bar), `Math.fround` rounds as it does.
+ *
+ * Everything stands inside one function, because a function can tell its own text: `workerSource` makes a
+ * Worker from it, and two such files can be joined without their names meeting.
+ *
+ * Order: numbers - Fourier transform - windows - Mel scale - decibels - frames and axes - Engine (lanes, stages,
+ * pictures) - charts - Worker.
+ *
+ * @typedef {{samples: Int16Array | Float32Array, sampleRate: number, nChannels?: number, fullScale?: number}} Sound
+ *   Channels lie side by side: left, right, left, right ... `fullScale` is the sample that stands for the
+ *   amplitude 1: 32767 for 16-bit samples, as the view rounds, 1 for a waveform.
+ * @typedef {{[name: string]: any}} Settings  An explorer's settings, with the names that they have in Python.
+ * @typedef {{cells: Uint8Array, nRows: number, nColumns: number, meta: any, values: Float32Array | Float64Array}}
+ *   Picture
+ *   Cells go row after row, the lowest frequency first; `meta` is what the view needs to read them, see
+ *   `asState`. `values` are the numbers before they became 8 bits, frame after frame: powers, or decibels.
+ * @typedef {{numbers: Float32Array, meta: any}} Chart  Of each line all x, then all y.
+ */
+export function soundEngine() {
+  // ---------------------------------------------------------------- numbers
+
+  const AMIN = Math.fround(1e-10); // the smallest power before a logarithm
+  const MAX_COLUMNS = 1200; // a picture with more columns than a wide screen has pixels is thinned:
+  const THINNED_COLUMNS = 640; // then it is an overview, and half the pixels are enough
+  const MAX_ROWS = 513;
+  const THINNED_ROWS = 257;
+  const WARPED_ROWS = 400; // rows of a picture whose frequency axis is not linear
+  const LOWEST_LOG_HZ = 40; // where a logarithmic frequency axis begins: it has no zero
+  const TABLE = 257; // points of an axis table
+  const ENGINE = "JavaScript"; // who drew this picture
+  const FIXED = { n_fft: 1024, win_length: null, window: "hann", n_mels: 64, mel_scale: "htk" };
+  const DECIBEL_CHAIN = { ...FIXED, hop_length: 256 };
+  const NORMALIZE_CHAIN = { ...FIXED, hop_length: 512 };
+  const NORMALIZE_TOP_DB = 80;
+
+  /** `count` numbers from `first` to `last`, both included, equally far apart. */
+  function linspace(first, last, count) {
+    const step = (last - first) / (count - 1);
+    return Float64Array.from({ length: count }, (_, i) => (i === count - 1 ? last : first + i * step));
+  }
+
+  /** `count` numbers from `first` to `last`, each the same factor above the one before. */
+  function geomspace(first, last, count) {
+    const powers = linspace(Math.log(first), Math.log(last), count).map(Math.exp);
+    powers[0] = first;
+    powers[count - 1] = last;
+    return powers;
+  }
+
+  const rounded = (values) => Array.from(values, (value) => Math.round(value * 100) / 100);
+
+  /** The nearest whole number; of two that are equally near the even one, as PyTorch rounds. */
+  function roundToEven(value) {
+    const up = Math.round(value);
+    return up - value === 0.5 && up % 2 !== 0 ? up - 1 : up;
+  }
+
+  // ---------------------------------------------------------------- Fourier transform
+
+  const LARGEST_FACTOR = 13; // a prime factor above this makes the direct way slow
+
+  /** The factors of n that the transform takes one after the other: odd ones, a two, fours. */
+  function factors(n) {
+    const found = [];
+    while (n % 4 === 0) {
+      found.unshift(4);
+      n /= 4;
+    }
+    for (let factor = 2; n > 1; factor++) {
+      while (n % factor === 0) {
+        found.unshift(factor);
+        n /= factor;
+      }
+    }
+    return found;
+  }
+
+  /**
+   * The fast Fourier transform of n complex numbers, for any n without large prime factors.
+   *
+   * The definition, X[k] = sum of x[i] e^(-2 pi j i k / n), needs n * n products. But n = r m numbers can be
+   * taken as r rows of m: r-point transforms down the columns, a turn for each number, and what is left are
+   * r transforms of m points, to which the same is done. That is about n log n products (Cooley and Tukey,
+   * 1965; Gauss, 1805).
+   *
+   * It works in place, on `points`: real and imaginary part side by side. The rows come out in another order
+   * than they went in; sorting them would cost time, so `place[k]` says where X[k] stands.
+   */
+  class Fourier {
+    constructor(n) {
+      this.n = n;
+      this.points = new Float64Array(2 * n);
+      this.factors = factors(n);
+      this.turns = []; // for each factor: e^(-2 pi j p i / length) for all i, and p = 1 ... factor - 1
+      let length = n;
+      for (const factor of this.factors) {
+        this.turns.push(turnsOf(length, factor));
+        length /= factor;
+      }
+      this.place = Int32Array.from({ length: n }, (_, k) => 2 * this.placeOf(k));
+    }
+
+    /** Each factor's part of the bin's number says into which of its rows the bin went. */
+    placeOf(k) {
+      let place = 0;
+      let length = this.n;
+      for (const factor of this.factors) {
+        length /= factor;
+        place += (k % factor) * length;
+        k = Math.floor(k / factor);
+      }
+      return place;
+    }
+
+    transform() {
+      let length = this.n;
+      this.factors.forEach((factor, i) => {
+        if (factor === 4 && length === 4) lastPassOf4(this.points);
+        else if (factor === 4) passOf4(this.points, length, this.turns[i]);
+        else if (factor === 2) passOf2(this.points, length, this.turns[i]);
+        else passOfOdd(this.points, length, factor, this.turns[i]);
+        length /= factor;
+      });
+    }
+  }
+
+  function turnsOf(length, factor) {
+    const turns = new Float64Array((2 * (factor - 1) * length) / factor);
+    let at = 0;
+    for (let i = 0; i < length / factor; i++) {
+      for (let p = 1; p < factor; p++) {
+        const angle = (-2 * Math.PI * ((i * p) % length)) / length;
+        turns[at++] = Math.cos(angle);
+        turns[at++] = Math.sin(angle);
+      }
+    }
+    return turns;
+  }
+
+  // The passes. `a`, `b`, `c`, `d` are the places of the numbers in one column; a number at `a` has its
+  // imaginary part at `a + 1`. One column stands in each block of `length` numbers, and all blocks turn alike.
+
+  function passOf2(z, length, turns) {
+    const row = length; // two doubles for each of length / 2 numbers
+    for (let i = 0; i < row; i += 2) {
+      const wr = turns[i];
+      const wi = turns[i + 1];
+      for (let a = i; a < z.length; a += 2 * row) {
+        const b = a + row;
+        const real = z[a] - z[b];
+        const imag = z[a + 1] - z[b + 1];
+        z[a] += z[b];
+        z[a + 1] += z[b + 1];
+        z[b] = real * wr - imag * wi;
+        z[b + 1] = real * wi + imag * wr;
+      }
+    }
+  }
+
+  /** Four at once spare half of the loads and stores of two passes of 2, and a turn by a quarter is free. */
+  function passOf4(z, length, turns) {
+    const row = length / 2;
+    const n = z.length;
+    for (let i = 0, t = 0; i < row; i += 2, t += 6) {
+      const w1r = turns[t];
+      const w1i = turns[t + 1];
+      const w2r = turns[t + 2];
+      const w2i = turns[t + 3];
+      const w3r = turns[t + 4];
+      const w3i = turns[t + 5];
+      for (let a = i; a < n; a += 2 * length) {
+        const b = a + row;
+        const c = b + row;
+        const d = c + row;
+        const ar = z[a];
+        const ai = z[a + 1];
+        const br = z[b];
+        const bi = z[b + 1];
+        const cr = z[c];
+        const ci = z[c + 1];
+        const dr = z[d];
+        const di = z[d + 1];
+        const acr = ar + cr;
+        const aci = ai + ci;
+        const bdr = br + dr;
+        const bdi = bi + di;
+        const y1r = ar - cr + (bi - di); // a - jb - c + jd
+        const y1i = ai - ci - (br - dr);
+        const y2r = acr - bdr; //           a -  b + c -  d
+        const y2i = aci - bdi;
+        const y3r = ar - cr - (bi - di); // a + jb - c - jd
+        const y3i = ai - ci + (br - dr);
+        z[a] = acr + bdr;
+        z[a + 1] = aci + bdi;
+        z[b] = y1r * w1r - y1i * w1i;
+        z[b + 1] = y1r * w1i + y1i * w1r;
+        z[c] = y2r * w2r - y2i * w2i;
+        z[c + 1] = y2r * w2i + y2i * w2r;
+        z[d] = y3r * w3r - y3i * w3i;
+        z[d + 1] = y3r * w3i + y3i * w3r;
+      }
+    }
+  }
+
+  /** The last four stand side by side, and nothing is left to turn. */
+  function lastPassOf4(z) {
+    for (let a = 0; a < z.length; a += 8) {
+      const ar = z[a];
+      const ai = z[a + 1];
+      const br = z[a + 2];
+      const bi = z[a + 3];
+      const cr = z[a + 4];
+      const ci = z[a + 5];
+      const dr = z[a + 6];
+      const di = z[a + 7];
+      z[a] = ar + cr + (br + dr);
+      z[a + 1] = ai + ci + (bi + di);
+      z[a + 2] = ar - cr + (bi - di);
+      z[a + 3] = ai - ci - (br - dr);
+      z[a + 4] = ar + cr - (br + dr);
+      z[a + 5] = ai + ci - (bi + di);
+      z[a + 6] = ar - cr - (bi - di);
+      z[a + 7] = ai - ci + (br - dr);
+    }
+  }
+
+  /**
+   * Any odd factor. A pair q and factor - q is turned by opposite angles, so its sum meets only the cosine
+   * and its difference only the sine: a quarter of the products.
+   */
+  function passOfOdd(z, length, factor, turns) {
+    const row = (2 * length) / factor;
+    const half = (factor - 1) / 2;
+    const cos = Float64Array.from({ length: factor }, (_, k) => Math.cos((2 * Math.PI * k) / factor));
+    const sin = Float64Array.from({ length: factor }, (_, k) => Math.sin((2 * Math.PI * k) / factor));
+    const pairs = new Float64Array(4 * half); // of each: sum, difference
+    for (let i = 0, t = -2; i < row; i += 2, t += 2 * (factor - 1)) {
+      for (let a = i; a < z.length; a += 2 * length) {
+        const firstR = z[a];
+        const firstI = z[a + 1];
+        for (let q = 1, k = 0; q <= half; q++, k += 4) {
+          const b = a + q * row;
+          const c = a + (factor - q) * row;
+          pairs[k] = z[b] + z[c];
+          pairs[k + 1] = z[b + 1] + z[c + 1];
+          pairs[k + 2] = z[b] - z[c];
+          pairs[k + 3] = z[b + 1] - z[c + 1];
+          z[a] += pairs[k];
+          z[a + 1] += pairs[k + 1];
+        }
+        for (let p = 1; p <= half; p++) {
+          let evenR = firstR;
+          let evenI = firstI;
+          let oddR = 0;
+          let oddI = 0;
+          for (let k = 0, root = p; k < 4 * half; k += 4, root = root + p < factor ? root + p : root + p - factor) {
+            evenR += cos[root] * pairs[k];
+            evenI += cos[root] * pairs[k + 1];
+            oddR += sin[root] * pairs[k + 3]; // -j sin times the difference
+            oddI -= sin[root] * pairs[k + 2];
+          }
+          putTurned(z, a + p * row, evenR + oddR, evenI + oddI, turns, t + 2 * p);
+          putTurned(z, a + (factor - p) * row, evenR - oddR, evenI - oddI, turns, t + 2 * (factor - p));
+        }
+      }
+    }
+  }
+
+  function putTurned(z, at, real, imag, turns, t) {
+    z[at] = real * turns[t] - imag * turns[t + 1];
+    z[at + 1] = real * turns[t + 1] + imag * turns[t];
+  }
+
+  /**
+   * The transform for an n with a large prime factor (Bluestein, 1970).
+   *
+   * With i k = (i^2 + k^2 - (k - i)^2) / 2 the sum becomes a convolution with a chirp, and a convolution
+   * is a product of longer transforms, whose length may be a power of two.
+   */
+  class ChirpFourier {
+    constructor(n) {
+      this.n = n;
+      this.points = new Float64Array(2 * n);
+      this.place = Int32Array.from({ length: n }, (_, k) => 2 * k);
+      this.chirp = new Float64Array(2 * n); // e^(-pi j i^2 / n)
+      const long = 2 ** Math.ceil(Math.log2(2 * n - 1));
+      this.fourier = new Fourier(long);
+      const z = this.fourier.points;
+      for (let i = 0; i < n; i++) {
+        const angle = (Math.PI * ((i * i) % (2 * n))) / n;
+        this.chirp[2 * i] = Math.cos(angle);
+        this.chirp[2 * i + 1] = -Math.sin(angle);
+        for (const k of [i, (long - i) % long]) {
+          z[2 * k] = Math.cos(angle);
+          z[2 * k + 1] = Math.sin(angle);
+        }
+      }
+      this.fourier.transform();
+      this.answer = Float64Array.from(z); // what the convolution does to each frequency
+    }
+
+    transform() {
+      const { n, points, chirp, answer } = this;
+      const { points: z, place, n: long } = this.fourier;
+      z.fill(0);
+      turnAll(z, points, chirp, n);
+      this.fourier.transform();
+      // Back again: the inverse transform is the conjugate of the transform of the conjugate.
+      const product = new Float64Array(2 * long);
+      for (let k = 0; k < long; k++) {
+        const p = place[k];
+        product[2 * k] = z[p] * answer[p] - z[p + 1] * answer[p + 1];
+        product[2 * k + 1] = -(z[p] * answer[p + 1] + z[p + 1] * answer[p]);
+      }
+      z.set(product);
+      this.fourier.transform();
+      for (let k = 0; k < n; k++) {
+        points[2 * k] = z[place[k]] / long;
+        points[2 * k + 1] = -z[place[k] + 1] / long;
+      }
+      turnAll(points, points, chirp, n);
+    }
+  }
+
+  /** Product of n complex numbers with n others, into `out`. */
+  function turnAll(out, z, turns, n) {
+    for (let i = 0; i < 2 * n; i += 2) {
+      const real = z[i] * turns[i] - z[i + 1] * turns[i + 1];
+      out[i + 1] = z[i] * turns[i + 1] + z[i + 1] * turns[i];
+      out[i] = real;
+    }
+  }
+
+  function makeFourier(n) {
+    return Math.max(1, ...factors(n)) > LARGEST_FACTOR ? new ChirpFourier(n) : new Fourier(n);
+  }
+
+  /**
+   * From one frame of real samples to the power of its nFft / 2 + 1 frequencies.
+   *
+   * Real samples would leave every imaginary part empty. So the even ones are taken as real parts and the
+   * odd ones as imaginary parts of half as many numbers, and their two spectra are untangled afterwards.
+   */
+  class PowerSpectrum {
+    constructor(nFft) {
+      this.nFft = nFft;
+      this.nFreqs = Math.floor(nFft / 2) + 1;
+      this.halved = nFft % 2 === 0;
+      this.fourier = makeFourier(this.halved ? nFft / 2 : nFft);
+      this.turns = new Float64Array(nFft + 2); // e^(-2 pi j k / nFft)
+      for (let k = 0; k < this.nFreqs; k++) {
+        this.turns[2 * k] = Math.cos((-2 * Math.PI * k) / nFft);
+        this.turns[2 * k + 1] = Math.sin((-2 * Math.PI * k) / nFft);
+      }
+    }
+
+    /**
+     * Write the powers of one frame to `out`, from `at` on.
+     * @param {Int16Array | Float32Array} samples @param {number} start First sample of the frame.
+     * @param {Float64Array} weights The window, nFft long. @param {Float32Array} out @param {number} at
+     */
+    write(samples, start, weights, out, at) {
+      const z = this.fourier.points;
+      if (!this.halved) {
+        for (let i = 0; i < weights.length; i++) {
+          z[2 * i] = samples[start + i] * weights[i];
+          z[2 * i + 1] = 0;
+        }
+        this.fourier.transform();
+        this.readWhole(out, at);
+        return;
+      }
+      for (let i = 0, s = start; i < z.length; i += 2, s += 2) {
+        const even = samples[s] * weights[i];
+        const odd = samples[s + 1] * weights[i + 1];
+        z[i] = even;
+        z[i + 1] = odd;
+      }
+      this.fourier.transform();
+      this.readHalved(out, at);
+    }
+
+    readWhole(out, at) {
+      const { points: z, place } = this.fourier;
+      for (let k = 0; k < this.nFreqs; k++) out[at + k] = z[place[k]] ** 2 + z[place[k] + 1] ** 2;
+    }
+
+    /** With Z[k] and Z[half - k], even samples E = (Z + Z'*) / 2, odd ones O = (Z - Z'*) / 2j: X = E + turn O. */
+    readHalved(out, at) {
+      const { points: z, place, n: half } = this.fourier;
+      const turns = this.turns;
+      out[at] = (z[0] + z[1]) ** 2;
+      out[at + half] = (z[0] - z[1]) ** 2;
+      for (let k = 1; 2 * k <= half; k++) {
+        const p = place[k];
+        const q = place[half - k];
+        const evenR = 0.5 * (z[p] + z[q]);
+        const evenI = 0.5 * (z[p + 1] - z[q + 1]);
+        const oddR = 0.5 * (z[p + 1] + z[q + 1]);
+        const oddI = 0.5 * (z[q] - z[p]);
+        const wr = turns[2 * k];
+        const wi = turns[2 * k + 1];
+        const turnedR = oddR * wr - oddI * wi;
+        const turnedI = oddR * wi + oddI * wr;
+        const lowR = evenR + turnedR;
+        const lowI = evenI + turnedI;
+        const highR = evenR - turnedR;
+        const highI = evenI - turnedI;
+        out[at + k] = lowR * lowR + lowI * lowI;
+        out[at + half - k] = highR * highR + highI * highI;
+      }
+    }
+  }
+
+  // ---------------------------------------------------------------- windows
+
+  /** a0, a1, a2 of w[n] = a0 - a1 cos(2 pi n / N) + a2 cos(4 pi n / N). */
+  const COSINE_SUMS = {
+    hann: [0.5, 0.5, 0],
+    hamming: [0.54, 0.46, 0],
+    blackman: [0.42, 0.5, 0.08],
+    rectangular: [1, 0, 0],
+  };
+
+  /** A periodic window: its first sample is not repeated at the end. */
+  function makeWindow(name, length) {
+    checkChoice("window", name, Object.keys(COSINE_SUMS));
+    if (length === 1) return Float64Array.of(1);
+    const [a0, a1, a2] = COSINE_SUMS[name];
+    return Float64Array.from({ length }, (_, n) => {
+      const angle = (2 * Math.PI * n) / length;
+      return a0 - a1 * Math.cos(angle) + a2 * Math.cos(2 * angle);
+    });
+  }
+
+  /** The window in the middle of nFft zeros, times `scale`, which makes an amplitude of a sample. */
+  function paddedWindow(spec, scale) {
+    const weights = new Float64Array(spec.nFft);
+    const shape = makeWindow(spec.window, spec.winLength);
+    weights.set(shape.map((w) => w * scale), Math.floor((spec.nFft - spec.winLength) / 2));
+    return weights;
+  }
+
+  /** The window as a few points for the eye, both edges included. */
+  function windowShape(name) {
+    const weights = Array.from(makeWindow(name, 64), (w) => Math.round(w * 1000) / 1000 + 0);
+    return [...weights, weights[0]];
+  }
+
+  const lobeWidths = new Map();
+
+  /** Full width of the window's main lobe at half its height, in bins of a window-long transform. */
+  function lobeWidth(name) {
+    if (!lobeWidths.has(name)) lobeWidths.set(name, measuredLobeWidth(makeWindow(name, 1024), 64));
+    return lobeWidths.get(name);
+  }
+
+  function measuredLobeWidth(weights, pointsPerBin) {
+    const height = (point) => {
+      let real = 0;
+      let imag = 0;
+      weights.forEach((w, n) => {
+        const angle = (2 * Math.PI * n * point) / (pointsPerBin * weights.length);
+        real += w * Math.cos(angle);
+        imag += w * Math.sin(angle);
+      });
+      return Math.hypot(real, imag);
+    };
+    const half = 0.5 * height(0);
+    let point = 1;
+    while (height(point) >= half) point++;
+    const [high, low] = [height(point - 1), height(point)];
+    return (2 * (point - 1 + (high - half) / (high - low))) / pointsPerBin;
+  }
+
+  /** How far apart two clicks, or two tones, must be to show as two: seconds and Hz. */
+  function resolution(spec, sampleRate) {
+    const weights = makeWindow(spec.window, spec.winLength);
+    const half = 0.5 * weights.reduce((a, b) => Math.max(a, b));
+    const wide = weights.reduce((count, w) => count + (w >= half ? 1 : 0), 0);
+    return { dt_s: wide / sampleRate, df_hz: (lobeWidth(spec.window) * sampleRate) / spec.winLength };
+  }
+
+  // ---------------------------------------------------------------- Mel scale
+
+  const SLANEY_HZ_PER_MEL = 200 / 3; // up to 1000 Hz, which is Mel 15 of this scale
+  const SLANEY_LOG_STEP = Math.log(6.4) / 27; // above it, for each Mel
+
+  function hzToMel(hz, scale = "htk") {
+    if (scale === "htk") return 2595 * Math.log10(1 + hz / 700);
+    return hz < 1000 ? hz / SLANEY_HZ_PER_MEL : 15 + Math.log(hz / 1000) / SLANEY_LOG_STEP;
+  }
+
+  function melToHz(mel, scale = "htk") {
+    if (scale === "htk") return 700 * (10 ** (mel / 2595) - 1);
+    return mel < 15 ? mel * SLANEY_HZ_PER_MEL : 1000 * Math.exp(SLANEY_LOG_STEP * (mel - 15));
+  }
+
+  /** Where the triangles begin, peak and end: band m uses edges m, m + 1 and m + 2. */
+  function melEdges(nMels, sampleRate, scale) {
+    checkChoice("mel_scale", scale, ["htk", "slaney"]);
+    checkCount("n_mels", nMels);
+    return linspace(0, hzToMel(sampleRate / 2, scale), nMels + 2).map((mel) => melToHz(mel, scale));
+  }
+
+  /** Height of each triangle: 1, or what makes its area 1. */
+  function melHeights(edges, norm) {
+    if (norm !== null) checkChoice("norm", norm, ["slaney"]);
+    const height = (m) => (norm ? 2 / (edges[m + 2] - edges[m]) : 1);
+    return Float64Array.from({ length: edges.length - 2 }, (_, m) => height(m));
+  }
+
+  /**
+   * The filterbank, as cheap as it can be applied.
+   *
+   * Between two neighbouring edges only two triangles live: one falls while the next one rises, and their
+   * heights add up to 1. So each bin has one number, its `share` of the rising one, and the rest belongs to
+   * the falling one. The bins between edges s and s + 1 are `from[s] ... from[s + 1] - 1`.
+   */
+  function melBank({ nFft, nMels, sampleRate, scale, norm }) {
+    const edges = melEdges(nMels, sampleRate, scale);
+    const nFreqs = Math.floor(nFft / 2) + 1;
+    const from = new Int32Array(nMels + 2).fill(nFreqs);
+    const share = new Float64Array(nFreqs);
+    let bin = 0;
+    for (let s = 0; s <= nMels; s++) {
+      from[s] = bin;
+      for (; bin < nFreqs && (bin * sampleRate) / nFft < edges[s + 1]; bin++) {
+        share[bin] = ((bin * sampleRate) / nFft - edges[s]) / (edges[s + 1] - edges[s]);
+      }
+    }
+    from[nMels + 1] = bin; // a bin on the last edge belongs to nobody
+    const empty = [];
+    for (let m = 0; m < nMels; m++) if (!hasBin(m, from, share)) empty.push(m);
+    return { nMels, nFreqs, from, share, heights: melHeights(edges, norm), edges, empty };
+  }
+
+  function hasBin(m, from, share) {
+    for (let bin = from[m]; bin < from[m + 1]; bin++) if (share[bin] > 0) return true;
+    return from[m + 2] > from[m + 1]; // any bin on the falling side has a weight above 0
+  }
+
+  /** Gather the powers of all frames into bands; both go frame after frame. */
+  function toBands(power, nFrames, bank) {
+    const { nMels, nFreqs, from, share, heights } = bank;
+    const bands = new Float32Array(nFrames * nMels);
+    for (let t = 0; t < nFrames; t++) {
+      const at = t * nFreqs;
+      let risen = 0; // what the band below has from its rising side
+      for (let s = 0; s <= nMels; s++) {
+        let all = 0;
+        let rising = 0;
+        for (let bin = from[s]; bin < from[s + 1]; bin++) {
+          const p = power[at + bin];
+          all += p;
+          rising += share[bin] * p;
+        }
+        if (s > 0) bands[t * nMels + s - 1] = heights[s - 1] * (risen + (all - rising));
+        risen = rising;
+      }
+    }
+    return bands;
+  }
+
+  // ---------------------------------------------------------------- decibels
+
+  const OCTAVE_DB = 10 * Math.log10(2); // a factor of 2 in power
+  const PARTS = 4096; // of an octave
+  const PART_DB = Float64Array.from({ length: PARTS }, (_, i) => 10 * Math.log10(1 + (i + 0.5) / PARTS));
+  const AMIN_BITS = new Int32Array(Float32Array.of(AMIN).buffer)[0];
+
+  /**
+   * Power to 8 bits: 255 is the peak of the sound, 0 is `topDb` below it.
+   *
+   * A 32-bit number already carries its logarithm: it is stored as 2^e (1 + f), so e says how many octaves,
+   * and the first 12 bits of f look up the rest in a table, right to 0.0006 dB. Of positive numbers the
+   * larger one has the larger bits, too, so `AMIN` is applied to the bits.
+   * @param {Float32Array} rows Frame after frame, nRows powers each.
+   * @returns {{cells: Uint8Array, low: number, high: number}}
+   */
+  function toCells(rows, nRows, topDb, peak) {
+    const top = 10 * Math.log10(Math.max(peak, AMIN));
+    const low = peak > AMIN ? top - topDb : top; // silence is dark, not bright
+    const nColumns = rows.length / nRows;
+    const bits = new Int32Array(rows.buffer, rows.byteOffset, rows.length);
+    const cells = new Uint8ClampedArray(rows.length); // rounds, and keeps to 0 ... 255
+    const steps = 255 / topDb;
+    const zero = -127 * OCTAVE_DB - low; // e is stored 127 too large
+    for (let column = 0, i = 0; column < nColumns; column++) {
+      for (let cell = column; cell < cells.length; cell += nColumns, i++) {
+        const b = bits[i] > AMIN_BITS ? bits[i] : AMIN_BITS;
+        cells[cell] = (zero + (b >>> 23) * OCTAVE_DB + PART_DB[(b >>> 11) & (PARTS - 1)]) * steps;
+      }
+    }
+    return { cells: new Uint8Array(cells.buffer), low, high: low + topDb };
+  }
+
+  /** Values to 8 bits: 0 is `low`, 255 is `high`. Values go frame after frame, cells row after row. */
+  function valuesToCells(values, nRows, low, high) {
+    const nColumns = values.length / nRows;
+    const cells = new Uint8ClampedArray(values.length);
+    const steps = 255 / (high - low);
+    for (let column = 0, i = 0; column < nColumns; column++) {
+      for (let cell = column; cell < cells.length; cell += nColumns, i++) cells[cell] = (values[i] - low) * steps;
+    }
+    return { cells: new Uint8Array(cells.buffer), low, high };
+  }
+
+  /** 10 log10(max(power, amin) / ref), with the kernel's 32 bits. */
+  function powerToDb(power, ref, amin) {
+    const level = Math.fround(10 * Math.fround(Math.log10(Math.max(power, Math.fround(amin)))));
+    return ref === 1 ? level : Math.fround(level - Math.fround(10 * Math.log10(ref)));
+  }
+
+  const root = (power) => Math.fround(Math.sqrt(power));
+  const square = (amplitude) => Math.fround(amplitude * amplitude);
+
+  /** The right ways to decibels of a power, and the classical mistakes: a formula gets what it did not want. */
+  const FORMULAS = {
+    "10 log10(power)": powerToDb,
+    "20 log10(amplitude)": (power, ref, amin) => powerToDb(square(root(power)), ref, amin),
+    "10 log10(amplitude)": (power, ref, amin) => powerToDb(root(power), Math.sqrt(ref), Math.sqrt(amin)),
+    "20 log10(power)": (power, ref, amin) => powerToDb(square(power), ref * ref, amin * amin),
+    "decibels of decibels": (power, ref, amin) => powerToDb(powerToDb(power, ref, amin), 1, amin),
+  };
+
+  function largest(values) {
+    let most = -Infinity;
+    for (let i = 0; i < values.length; i++) if (values[i] > most) most = values[i];
+    return most;
+  }
+
+  function smallest(values) {
+    let least = Infinity;
+    for (let i = 0; i < values.length; i++) if (values[i] < least) least = values[i];
+    return least;
+  }
+
+  // ---------------------------------------------------------------- frames and axes
+
+  function checkCount(name, value) {
+    if (!Number.isInteger(value) || value < 1) throw new Error(`${name}=${value} must be a positive integer`);
+  }
+
+  function checkChoice(name, value, known) {
+    if (!known.includes(value)) throw new Error(`${name} must be one of ${known.join(", ")}, got ${value}`);
+  }
+
+  /** What the transform depends on. */
+  function specOf(settings) {
+    const { n_fft: nFft, hop_length: hopLength, window } = settings;
+    const winLength = settings.win_length || nFft;
+    checkCount("n_fft", nFft);
+    checkCount("hop_length", hopLength);
+    checkCount("win_length", winLength);
+    if (winLength > nFft) {
+      throw new Error(
+        `win_length ${winLength} is longer than n_fft ${nFft}: the window has to fit into the transform. ` +
+          "Take a longer n_fft or a shorter win_length",
+      );
+    }
+    return { nFft, hopLength, winLength, window, nFreqs: Math.floor(nFft / 2) + 1 };
+  }
+
+  /** Which frames a picture shows: every `step`-th from `first`, `count` of them. */
+  function framesOf(spec, visible, sound) {
+    const padded = sound.nSamples + 2 * Math.floor(spec.nFft / 2);
+    const total = Math.max(1, 1 + Math.floor((padded - spec.nFft) / spec.hopLength));
+    const hop_s = spec.hopLength / sound.sampleRate;
+    const last = Math.min(total - 1, Math.ceil(visible[1] / hop_s - 0.5));
+    const first = Math.min(last, Math.max(0, Math.floor(visible[0] / hop_s + 0.5)));
+    const all = last - first + 1;
+    const step = all <= MAX_COLUMNS ? 1 : Math.ceil(all / THINNED_COLUMNS);
+    const start = first - (first % step); // the same frames stay in the picture while it is moved
+    return { first: start, step, count: Math.floor((last - start) / step) + 1 };
+  }
+
+  /** Frequencies that are equally spaced on a log or Mel axis. */
+  function warped(axis, nyquist, count) {
+    if (axis === "log") return geomspace(LOWEST_LOG_HZ, nyquist, count);
+    return linspace(0, hzToMel(nyquist), count).map((mel) => melToHz(mel));
+  }
+
+  const mels = (freqs) => rounded(freqs.map((hz) => hzToMel(Math.max(0, hz))));
+
+  /** The frequency axis, what its rows are, and the first bin of each row. */
+  function frequencyRows(axis, nFft, sampleRate, thinned) {
+    checkChoice("freq_axis", axis, ["linear", "log", "mel"]);
+    const nyquist = sampleRate / 2;
+    const count = Math.floor(nFft / 2) + 1;
+    const spacing_hz = sampleRate / nFft;
+    const axisOf = (min, max, scale, table, melTable) => ({
+      label: "frequency", unit: "Hz", min, max, scale, table, mel_table: melTable,
+    });
+    if (axis === "linear") {
+      const perRow = Math.ceil(count / (thinned ? THINNED_ROWS : MAX_ROWS));
+      const starts = Int32Array.from({ length: Math.ceil(count / perRow) }, (_, i) => i * perRow);
+      const low = -spacing_hz / 2;
+      const high = (starts.length * perRow - 0.5) * spacing_hz;
+      const y = axisOf(low, high, "linear", [], mels(linspace(low, high, TABLE)));
+      return { y, rows: { kind: "bin", spacing_hz, count, per_row: perRow }, starts };
+    }
+    const edges = warped(axis, nyquist, WARPED_ROWS + 1).subarray(0, WARPED_ROWS);
+    const starts = Int32Array.from(edges, (hz) => Math.min(count - 1, Math.floor(hz / spacing_hz + 0.5)));
+    const table = warped(axis, nyquist, TABLE);
+    const y = axisOf(table[0], nyquist, axis === "log" ? "log" : "table", rounded(table), mels(table));
+    return { y, rows: { kind: "bin", spacing_hz, count, per_row: 0 }, starts };
+  }
+
+  /** The axis of a Mel picture: row m reaches half a step to both sides of its centre. */
+  function bandRows(nMels, scale, sampleRate, nFft) {
+    const top = hzToMel(sampleRate / 2, scale);
+    const step = top / (nMels + 1); // n_mels + 2 points make n_mels triangles
+    const edges = rounded(melEdges(nMels, sampleRate, scale));
+    const places = linspace(0.5 * step, top - 0.5 * step, TABLE);
+    const table = places.map((mel) => melToHz(mel, scale));
+    const y = {
+      label: "band centre", unit: "Hz", min: table[0], max: table[TABLE - 1], scale: "table",
+      table: rounded(table), mel_table: rounded(places),
+    };
+    const [low, centre, high] = [edges.slice(0, -2), edges.slice(1, -1), edges.slice(2)];
+    return { y, rows: { kind: "band", low, centre, high, bin_hz: sampleRate / nFft } };
+  }
+
+  /** The loudest bin of each row of the picture: a thin line never vanishes between pixels. */
+  function loudestRows(power, nFrames, nFreqs, starts) {
+    const nRows = starts.length;
+    if (nRows === nFreqs && starts[nRows - 1] === nRows - 1) return power; // each bin has its row
+    const bits = new Int32Array(power.buffer); // of positive numbers the larger one has the larger bits
+    const rows = new Int32Array(nFrames * nRows);
+    for (let t = 0, i = 0; t < nFrames; t++) {
+      const at = t * nFreqs;
+      for (let r = 0; r < nRows; r++) {
+        const end = r + 1 < nRows ? starts[r + 1] : nFreqs;
+        let loudest = bits[at + starts[r]]; // a row between two bins shows the one before it
+        for (let bin = at + starts[r] + 1; bin < at + end; bin++) {
+          const lead = loudest - bits[bin]; // negative: this bin is louder
+          loudest -= lead & (lead >> 31); // an «if», often guessed wrong, takes three times as long
+        }
+        rows[i++] = loudest;
+      }
+    }
+    return new Float32Array(rows.buffer);
+  }
+
+  /** The settings that made a picture, without those that do not touch it. */
+  function told(settings, ...others) {
+    const kept = Object.entries(settings).filter(([name, value]) => value !== null && !others.includes(name));
+    return Object.fromEntries(kept);
+  }
+
+  // ---------------------------------------------------------------- Engine
+
+  /**
+   * All pictures of one sound. Every stage is kept until something that it depends on changes, so moving
+   * n_mels needs no new transform; only the frames that the picture has columns for are computed.
+   */
+  class Engine {
+    /** @param {Sound} sound */
+    constructor({ samples, sampleRate, nChannels = 1, fullScale = samples instanceof Float32Array ? 1 : 32767 }) {
+      if (!(sampleRate > 0)) throw new Error(`sampleRate=${sampleRate} must be positive, in Hz`);
+      if (!samples.length) throw new Error("the sound is empty: at least one sample is needed");
+      this.samples = mono(samples, nChannels);
+      this.nSamples = this.samples.length;
+      this.sampleRate = sampleRate;
+      this.fullScale = fullScale;
+      this.kept = new Map();
+      this.spectra = new Map(); // the tables of each n_fft that was used: less than 200 kB each
+    }
+
+    /**
+     * The picture or the chart of one lane of an explorer.
+     * @param {string} lane One of LANES: "spectrogram", "mel", ...
+     * @param {Settings} settings @param {[number, number]} visible In seconds. @returns {Picture | Chart}
+     */
+    picture(lane, settings, visible) {
+      checkChoice("lane", lane, Object.keys(LANES));
+      return LANES[lane](this, settings, visible);
+    }
+
+    /** @returns {Picture} The power spectrogram in dB, on the frequency axis that is set. */
+    spectrogram(settings, visible) {
+      const { freq_axis: axis, top_db: topDb } = settings;
+      const spec = specOf(settings);
+      const frames = framesOf(spec, visible, this);
+      const { y, rows, starts } = this.frequencyRows(axis, spec.nFft, frames.step > 1);
+      const power = this.cached("rows", [spec, frames, axis], () =>
+        loudestRows(this.power(spec, frames), frames.count, spec.nFreqs, starts),
+      );
+      const made = told(settings, "n_mels", "mel_scale", "norm");
+      const drawn = toCells(power, starts.length, topDb, this.peak(spec));
+      return this.pictureOf(drawn, power, spec, frames, { y, rows, settings: made });
+    }
+
+    /** @returns {Picture} The Mel spectrogram in dB: one row for each band. */
+    mel(settings, visible) {
+      const spec = specOf(settings);
+      const frames = framesOf(spec, visible, this);
+      const bank = this.bank(settings);
+      const power = this.cached("mel", [spec, frames, bank.key], () =>
+        toBands(this.power(spec, frames), frames.count, bank),
+      );
+      const axis = this.bands(bank.nMels, settings.mel_scale, spec.nFft);
+      const made = told(settings, "freq_axis");
+      const drawn = toCells(power, bank.nMels, settings.top_db, this.melPeak(spec, bank));
+      return this.pictureOf(drawn, power, spec, frames, { ...axis, settings: made, marks: bank.empty });
+    }
+
+    /** @returns {Picture} The Mel spectrogram of the decibel explorer: behind a gain, in its own colours. */
+    decibel(settings, visible) {
+      const { spec, frames, bank } = this.fixedChain(DECIBEL_CHAIN, visible);
+      const levels = this.levels(settings);
+      const mel = this.cached("visible mel", frames, () => this.fixedMel(spec, frames, bank));
+      const values = mel.map((power) => levels.of(Math.fround(power * levels.gain)));
+      const [low, high] = colourSpan(levels, settings.colours);
+      const axis = this.bands(bank.nMels, DECIBEL_CHAIN.mel_scale, spec.nFft);
+      const drawn = valuesToCells(values, bank.nMels, low, high);
+      return this.pictureOf(drawn, values, spec, frames, { ...axis, settings: told(settings) });
+    }
+
+    /**
+     * What one setting of the decibel explorer makes of a power. All formulas rise with the power, so the
+     * loudest and the softest cell of the sound say how far the levels reach, and where the clamp stands.
+     */
+    levels(settings) {
+      const { gain_db, formula, ref: wanted, amin, top_db: topDb = null, neighbour } = settings;
+      checkChoice("formula", formula, Object.keys(FORMULAS));
+      const gain = Math.fround(10 ** (gain_db / 10));
+      const { least, most } = this.range();
+      const [softest, loudest] = [Math.fround(least * gain), Math.fround(most * gain)];
+      const ref = wanted === "peak" ? Math.max(loudest, amin) : wanted;
+      const before = (power) => FORMULAS[formula](power, ref, amin);
+      // The clamp counts from the loudest cell of the batch, which may be a neighbour's.
+      const loudestOfAll = Math.fround(loudest * 10 ** (neighbour / 10));
+      const floor = topDb === null ? -Infinity : Math.fround(before(loudestOfAll) - topDb);
+      const of = (power) => Math.max(before(power), floor);
+      return { gain, ref, loudest, before, of, lowest: of(softest), highest: of(loudest) };
+    }
+
+    /** The softest and the loudest cell of the whole sound, without a gain. */
+    range() {
+      return this.cached("range", null, () => {
+        const { spec, frames, bank } = this.fixedChain(DECIBEL_CHAIN);
+        const mel = this.cached("whole mel", frames, () => this.fixedMel(spec, frames, bank));
+        return { least: smallest(mel), most: largest(mel) };
+      });
+    }
+
+    /** A chain whose settings no slider moves; without `visible` the whole sound. */
+    fixedChain(chain, visible = undefined) {
+      const spec = specOf(chain);
+      return { spec, frames: visible ? framesOf(spec, visible, this) : this.whole(spec), bank: this.bank(chain) };
+    }
+
+    fixedMel(spec, frames, bank, ...file) {
+      const shown = file.length ? undefined : this.keptFor("whole mel", frames);
+      return shown ?? toBands(this.newPower(spec, frames, ...file), frames.count, bank);
+    }
+
+    /** @returns {Picture} The log-mel picture in dB, behind a gain and a 16-bit file. */
+    before(settings, visible) {
+      return this.normalizePicture(this.logMel(settings.gain_db, visible), NORMALIZE_SCALES.none, visible, {
+        value_label: "level",
+        settings: { gain_db: settings.gain_db },
+      });
+    }
+
+    /** @returns {Picture} The same, normalised: what a network gets. */
+    after(settings, visible) {
+      return this.normalizePicture(this.normalized(settings, visible), NORMALIZE_SCALES[settings.method], visible, {
+        value_label: "normalised",
+        settings: normalizeTold(settings),
+      });
+    }
+
+    /** Normalised values of these frames, n_mels for each, measured on the whole clip. */
+    normalized({ method, eps, gain_db, statistics }, visible = undefined) {
+      checkChoice("method", method, Object.keys(NORMALIZE_SCALES));
+      const { nMels } = this.bank(NORMALIZE_CHAIN);
+      const whole = this.logMel(gain_db);
+      const { centre, scale } = centreAndScale(whole, nMels, method, statistics);
+      const normal = method === "none" ? (x) => x : (x, band) => (x - centre[band]) / (scale[band] + eps);
+      if (whole.some((x, i) => !Number.isFinite(normal(x, i % nMels)))) {
+        throw new Error(
+          "0 / 0: all cells are alike, so the standard deviation is 0, and eps is 0 too. " +
+            "The result is NaN, and one NaN makes every weight of a network NaN",
+        );
+      }
+      return new Float64Array(this.logMel(gain_db, visible)).map((x, i) => normal(x, i % nMels));
+    }
+
+    normalizePicture(values, scale, visible, others) {
+      const { spec, frames, bank } = this.fixedChain(NORMALIZE_CHAIN, visible);
+      const axis = this.bands(bank.nMels, NORMALIZE_CHAIN.mel_scale, spec.nFft);
+      const colours = { value_unit: scale.unit, colours: scale.colours };
+      const drawn = valuesToCells(values, bank.nMels, scale.low, scale.high);
+      return this.pictureOf(drawn, values, spec, frames, { ...axis, ...colours, ...others });
+    }
+
+    /** Decibels of these frames, n_mels for each; their floor is that of the whole clip. */
+    logMel(gainDb, visible = undefined) {
+      const { spec, frames, bank } = this.fixedChain(NORMALIZE_CHAIN, visible);
+      const make = () => {
+        const mel = this.fixedMel(spec, frames, bank, fileOf(gainDb, this.fullScale), 32768);
+        const level = mel.map((power) => powerToDb(power, 1, AMIN));
+        const highest = visible ? largest(this.logMel(gainDb)) : largest(level);
+        const floor = Math.fround(highest - NORMALIZE_TOP_DB);
+        return level.map((db) => Math.max(db, floor));
+      };
+      const shown = visible && this.keptFor("whole level", [gainDb, frames]);
+      return shown ?? this.cached(visible ? "visible level" : "whole level", [gainDb, frames], make);
+    }
+
+    // ---- stages
+
+    /** Keep what `make` returns, until `key` changes. */
+    cached(stage, key, make) {
+      const kept = this.keptFor(stage, key);
+      if (kept !== undefined) return kept;
+      const value = make();
+      this.kept.set(stage, { text: JSON.stringify(key), value });
+      return value;
+    }
+
+    /** What a stage keeps, if it is for this key. */
+    keptFor(stage, key) {
+      const kept = this.kept.get(stage);
+      return kept && kept.text === JSON.stringify(key) ? kept.value : undefined;
+    }
+
+    /** All frames of the sound, or an overview of a long one. */
+    whole(spec) {
+      return framesOf(spec, [0, this.nSamples / this.sampleRate], this);
+    }
+
+    power(spec, frames) {
+      return this.cached("power", [spec, frames], () => this.newPower(spec, frames));
+    }
+
+    /** Power of these frames, frame after frame; `file`, if any, as for `FramePower`. */
+    newPower(spec, frames, ...file) {
+      const reader = new FramePower(this, spec, ...file);
+      const power = new Float32Array(frames.count * spec.nFreqs);
+      for (let t = 0; t < frames.count; t++) reader.write(frames.first + t * frames.step, power, t * spec.nFreqs);
+      return power;
+    }
+
+    checkLength(nFft) {
+      const half = Math.floor(nFft / 2);
+      if (this.nSamples > half) return;
+      throw new Error(
+        `n_fft=${nFft} needs a sound of more than ${half} samples, and this one has ${this.nSamples}: ` +
+          "take a shorter n_fft",
+      );
+    }
+
+    spectrum(nFft) {
+      if (!this.spectra.has(nFft)) this.spectra.set(nFft, new PowerSpectrum(nFft));
+      return this.spectra.get(nFft);
+    }
+
+    /** Loudest power of the whole sound: the colours stay when the view is zoomed. */
+    peak(spec) {
+      return this.cached("peak", spec, () => this.overview(spec).peak(1, largest));
+    }
+
+    melPeak(spec, bank) {
+      return this.cached("mel peak", [spec, bank.key], () => {
+        const shown = this.keptFor("mel", [spec, this.whole(spec), bank.key]);
+        if (shown) return largest(shown);
+        return this.overview(spec).peak(largest(bank.heights), (power) => largest(toBands(power, 1, bank)));
+      });
+    }
+
+    overview(spec) {
+      return this.cached("overview", spec, () => new Overview(this, spec));
+    }
+
+    bank(settings) {
+      const { n_fft: nFft, n_mels: nMels, mel_scale: scale, norm = null } = settings;
+      const key = [nFft, nMels, scale, norm].join();
+      const make = () => ({ key, ...melBank({ nFft, nMels, sampleRate: this.sampleRate, scale, norm }) });
+      return this.cached("bank", key, make);
+    }
+
+    frequencyRows(axis, nFft, thinned) {
+      return this.cached("axis", [axis, nFft, thinned], () => frequencyRows(axis, nFft, this.sampleRate, thinned));
+    }
+
+    bands(nMels, scale, nFft) {
+      return this.cached("bands", [nMels, scale, nFft], () => bandRows(nMels, scale, this.sampleRate, nFft));
+    }
+
+    // ---- from numbers to a picture
+
+    pictureOf({ cells, low, high }, values, spec, frames, { y, rows, settings, ...others }) {
+      const hop_s = spec.hopLength / this.sampleRate;
+      const before = Math.floor(spec.winLength / 2);
+      const meta = {
+        t0_s: (frames.first - 0.5 * frames.step) * hop_s,
+        dt_s: frames.step * hop_s,
+        y,
+        value_label: "power",
+        value_unit: "dB",
+        value_min: low,
+        value_max: high,
+        frames: {
+          first: frames.first,
+          step: frames.step,
+          hop_s,
+          centre0_s: 0,
+          before_s: before / this.sampleRate,
+          after_s: (spec.winLength - before) / this.sampleRate,
+          window: windowShape(spec.window),
+        },
+        rows,
+        box: this.cached("box", [spec.window, spec.winLength], () => resolution(spec, this.sampleRate)),
+        marks: [],
+        y_marks: [],
+        settings,
+        notes: frames.step > 1 ? [`1 of every ${frames.step} frames is drawn: zoom in to see all`] : [],
+        engine: ENGINE,
+        colours: "level",
+        ...others,
+      };
+      return { cells, nRows: cells.length / frames.count, nColumns: frames.count, meta, values };
+    }
+  }
+
+  /** From the number of a frame to its power. */
+  class FramePower {
+    /**
+     * @param {Engine} engine
+     * @param {((samples: any) => Int16Array)} [stored] What a file makes of the samples of a frame.
+     * @param {number} [fullScale] The sample that stands for 1, in that file.
+     */
+    constructor(engine, spec, stored = undefined, fullScale = engine.fullScale) {
+      engine.checkLength(spec.nFft);
+      this.samples = engine.samples;
+      this.spec = spec;
+      this.stored = stored;
+      this.weights = paddedWindow(spec, 1 / fullScale);
+      this.spectrum = engine.spectrum(spec.nFft);
+    }
+
+    /** Write the powers of frame `n` to `out`, from `at` on. */
+    write(n, out, at) {
+      const { samples, start } = this.find(n);
+      this.spectrum.write(samples, start, this.weights, out, at);
+    }
+
+    /** Where the samples of frame `n` are; it is centred on sample n * hop_length. */
+    find(n) {
+      const { nFft, hopLength } = this.spec;
+      const start = n * hopLength - Math.floor(nFft / 2);
+      const inside = start >= 0 && start + nFft <= this.samples.length;
+      if (inside && !this.stored) return { samples: this.samples, start };
+      const frame = inside ? this.samples.subarray(start, start + nFft) : this.mirrored(start, nFft);
+      return { samples: this.stored ? this.stored(frame) : frame, start: 0 };
+    }
+
+    /** Beyond both ends the sound is mirrored. */
+    mirrored(start, length) {
+      const last = this.samples.length - 1;
+      const Samples = this.samples instanceof Int16Array ? Int16Array : Float32Array;
+      return Samples.from({ length }, (_, i) => {
+        const place = Math.abs(start + i);
+        return this.samples[place > last ? 2 * last - place : place];
+      });
+    }
+
+    /**
+     * What no power of frame `n` exceeds. The powers of all bins add up to nFft times the energy of the frame
+     * (Parseval), and each bin has a mirror image, but for the lowest and the highest one, which are plain sums.
+     */
+    bound(n) {
+      const { samples, start } = this.find(n);
+      const weights = this.weights;
+      let [energy, even, odd] = [0, 0, 0];
+      for (let i = 0; i < weights.length; i += 2) {
+        const a = samples[start + i] * weights[i];
+        const b = i + 1 < weights.length ? samples[start + i + 1] * weights[i + 1] : 0;
+        energy += a * a + b * b;
+        even += a;
+        odd += b;
+      }
+      const most = Math.max((weights.length * energy) / 2, (even + odd) ** 2, (even - odd) ** 2);
+      return most * (1 + 1e-6); // and a little for rounding
+    }
+  }
+
+  /**
+   * The whole sound, or every so many frames of a long one: what the peak is looked for in. When only a
+   * stretch is visible, most of these frames are not needed: the loudest are transformed first, and as soon as
+   * no other one can be louder than what was found, the search is over.
+   */
+  class Overview {
+    constructor(engine, spec) {
+      const frames = engine.whole(spec);
+      const { first, step, count } = frames;
+      const shown = engine.keptFor("power", [spec, frames]); // does the picture show it all?
+      const reader = new FramePower(engine, spec);
+      this.nFreqs = spec.nFreqs;
+      this.power = shown ?? new Float32Array(count * spec.nFreqs);
+      this.known = new Uint8Array(count).fill(shown ? 1 : 0);
+      this.read = (t) => reader.write(first + t * step, this.power, t * spec.nFreqs);
+      const bound = (t) => (shown ? Infinity : reader.bound(first + t * step));
+      this.bounds = Float64Array.from({ length: count }, (_, t) => bound(t));
+      this.order = Array.from(this.bounds.keys()).sort((a, b) => this.bounds[b] - this.bounds[a]);
+    }
+
+    /** The largest of what `measure` finds in a frame's powers; it never exceeds `factor` times their bound. */
+    peak(factor, measure) {
+      let most = 0;
+      for (const t of this.order) {
+        if (factor * this.bounds[t] <= most) break;
+        if (!this.known[t]) this.read(t);
+        this.known[t] = 1;
+        most = Math.max(most, measure(this.power.subarray(t * this.nFreqs, (t + 1) * this.nFreqs)));
+      }
+      return most;
+    }
+  }
+
+  /** One channel: a mono sound as it is, of two channels the average, which 32 bits hold exactly. */
+  function mono(samples, nChannels) {
+    if (nChannels === 1) return samples;
+    const mixed = new Float32Array(Math.floor(samples.length / nChannels));
+    for (let i = 0; i < mixed.length; i++) {
+      for (let c = 0; c < nChannels; c++) mixed[i] += samples[i * nChannels + c] / nChannels;
+    }
+    return mixed;
+  }
+
+  /** Which decibels are black and white: tied to the picture's peak, or fixed. */
+  function colourSpan({ lowest, highest }, colours) {
+    checkChoice("colours", colours, ["below the peak", "lowest to peak", "-60 to 40 dB"]);
+    if (colours === "-60 to 40 dB") return [-60, 40];
+    if (colours === "below the peak") return [highest - 100, highest];
+    return [Math.min(lowest, highest - 1), highest];
+  }
+
+  const SIGMAS = { unit: "\u03c3", low: -3, high: 3, colours: "signed" };
+
+  /** In what a normalised picture is counted, and its colours, which are fixed for each method. */
+  const NORMALIZE_SCALES = {
+    none: { unit: "dB", low: -100, high: 50, colours: "level" },
+    "per clip": SIGMAS,
+    "per band": SIGMAS,
+    "data set": SIGMAS,
+    "min-max": { unit: "of range", low: 0, high: 1, colours: "level" },
+  };
+
+  /** The settings that made a normalised picture. */
+  function normalizeTold({ statistics, ...moved }) {
+    return moved.method === "none" ? { gain_db: moved.gain_db, method: "none" } : moved;
+  }
+
+  /** What a method subtracts and what it divides by, for each band: the only thing in which methods differ. */
+  function centreAndScale(whole, nMels, method, statistics) {
+    const each = (value) => new Array(nMels).fill(value);
+    if (method === "per clip") {
+      const { mean, std } = meanAndStd(whole);
+      return { centre: each(mean), scale: each(std) };
+    }
+    if (method === "per band") {
+      const bands = Array.from({ length: nMels }, (_, band) => meanAndStd(whole, band, nMels));
+      return { centre: bands.map(({ mean }) => mean), scale: bands.map(({ std }) => std) };
+    }
+    if (method === "min-max") {
+      return { centre: each(smallest(whole)), scale: each(largest(whole) - smallest(whole)) };
+    }
+    if (method === "none") return { centre: each(0), scale: each(1) };
+    if (!statistics) {
+      throw new Error(
+        "the method «data set» needs numbers that were measured on a training set: " +
+          "explore_normalize(..., statistics=(mean, std))",
+      );
+    }
+    const [centre, scale] = statistics.map((value) => (value.length ? value : each(value)));
+    return { centre, scale };
+  }
+
+  /** Mean and (biased) standard deviation of every `step`-th value. */
+  function meanAndStd(values, first = 0, step = 1) {
+    const count = Math.ceil((values.length - first) / step);
+    let sum = 0;
+    for (let i = first; i < values.length; i += step) sum += values[i];
+    const mean = sum / count;
+    let squares = 0;
+    for (let i = first; i < values.length; i += step) squares += (values[i] - mean) ** 2;
+    return { mean, std: Math.sqrt(squares / count) };
+  }
+
+  /** A gain and a 16-bit file behind it, as a function of the samples of a frame. */
+  function fileOf(gainDb, fullScale) {
+    const gain = Math.fround(10 ** (gainDb / 20));
+    return (frame) => {
+      const file = new Int16Array(frame.length);
+      for (let i = 0; i < frame.length; i++) {
+        const steps = 32768 * Math.fround(Math.fround(frame[i] / fullScale) * gain);
+        file[i] = Math.max(-32768, Math.min(32767, roundToEven(steps)));
+      }
+      return file;
+    };
+  }
+
+  // ---------------------------------------------------------------- charts
+
+  const N_BARS = 80; // of a histogram beside a normalised picture
+  const BAR_DB = 2; // width of a bar in the decibel explorer
+
+  const axisOf = (label, unit, min, max, scale = "linear", table = []) => ({
+    label, unit, min, max, scale, table, mel_table: [],
+  });
+
+  /** A chart as the view wants it: all numbers in one block, lines as lengths into it. */
+  function chartOf(x, y, lines, others) {
+    const numbers = Float32Array.from(lines.flatMap((line) => [...line.x, ...line.y]));
+    const listed = lines.map(({ x: values, label = "", style }) => ({ label, style, n: values.length }));
+    const meta = {
+      kind: "chart", x, y, lines: listed, bands: false, bin_hz: 0, marks: [], settings: {}, notes: [],
+      engine: ENGINE, ...others,
+    };
+    return { numbers, meta };
+  }
+
+  /** The triangles of a filterbank over the frequency axis, those of empty bands dashed; and both scales. */
+  function filterbankChart(engine, settings) {
+    const { freq_axis: axis, n_fft, n_mels, mel_scale, norm } = settings;
+    const nyquist = engine.sampleRate / 2;
+    const { edges, heights, empty } = engine.bank(settings);
+    const x = chartFrequencies(axis, nyquist);
+    const bent = axis !== "linear"; // the axis bends straight sides: they need more points
+    const rise = linspace(0, 1, bent ? 6 : 2);
+    const inside = (hz) => Math.min(x.max, Math.max(x.min, hz));
+    const lines = Array.from(heights, (height, m) => {
+      const [left, centre, right] = edges.subarray(m, m + 3);
+      const up = Array.from(rise, (part) => left + (centre - left) * part);
+      const down = Array.from(rise.subarray(1), (part) => centre + (right - centre) * part);
+      const weights = [...rise, ...rise.slice(0, -1).reverse()].map((weight) => height * weight);
+      return { x: [...up, ...down].map(inside), y: weights, style: empty.includes(m) ? "dashed" : "area" };
+    });
+    const tallest = largest(heights);
+    const notes = [`curves: mel, from 0 to its value at ${nyquist} Hz`];
+    if (empty.length) notes.push("dashed: empty bands");
+    return chartOf(
+      x,
+      axisOf("weight", norm ? "1/Hz" : "", 0, 1.05 * tallest),
+      [...lines, ...scaleCurves(x, nyquist, bent, tallest)],
+      {
+        bands: true, bin_hz: engine.sampleRate / n_fft, notes,
+        settings: { n_fft, n_mels, mel_scale, norm: norm || "none" },
+      },
+    );
+  }
+
+  /** The same three axes as the spectrogram's, lying down. */
+  function chartFrequencies(axis, nyquist) {
+    checkChoice("freq_axis", axis, ["linear", "log", "mel"]);
+    if (axis === "linear") return axisOf("frequency", "Hz", 0, nyquist);
+    if (axis === "log") return axisOf("frequency", "Hz", LOWEST_LOG_HZ, nyquist, "log");
+    return axisOf("frequency", "Hz", 0, nyquist, "table", rounded(warped("mel", nyquist, TABLE)));
+  }
+
+  /** Mel over Hz, each scale as a part of its value at the top. */
+  function scaleCurves(x, nyquist, bent, height) {
+    const points = 129;
+    let freqs = linspace(Math.max(x.min, 0), nyquist, points);
+    if (bent) freqs = Float64Array.of(...linspace(x.min, 1000, points), ...freqs).sort();
+    const styles = { htk: ["HTK mel", "line"], slaney: ["Slaney mel", "dashed"] };
+    return Object.entries(styles).map(([scale, [label, style]]) => {
+      const top = hzToMel(freqs[freqs.length - 1], scale);
+      return { x: freqs, y: freqs.map((hz) => (height * hzToMel(hz, scale)) / top), label, style };
+    });
+  }
+
+  /** Per cent of the values in each of `count` bars between `low` and `high`; the last one includes its end. */
+  function sharesOf(values, low, high, count) {
+    const bars = new Float64Array(count);
+    for (let i = 0; i < values.length; i++) {
+      if (values[i] < low || values[i] > high) continue; // as in numpy.histogram
+      bars[Math.min(count - 1, Math.floor(((values[i] - low) * count) / (high - low)))] += 1;
+    }
+    return bars.map((cells) => (100 * cells) / values.length);
+  }
+
+  const centresOf = (low, high, count) =>
+    Float64Array.from({ length: count }, (_, i) => low + ((high - low) * (i + 0.5)) / count);
+
+  const percent = (share) => `${roundToEven(100 * share)} %`;
+
+  /** A number with four digits, as Python writes it: "0.001", "1e-05". */
+  function fourDigits(value) {
+    const [digits, exponent] = value.toExponential(3).split("e").map(Number);
+    if (exponent >= -4 && exponent < 4) return String(Number(value.toPrecision(4)));
+    return `${digits}e${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
+  }
+
+  /** How many cells have which level, before and after the clamp, over an axis that stays. */
+  function decibelHistogram(engine, settings) {
+    const levels = engine.levels(settings);
+    const { step } = engine.fixedChain(DECIBEL_CHAIN).frames;
+    const power = engine.kept.get("whole mel").value.map((p) => p * levels.gain);
+    const [before, after] = [power.map(levels.before), power.map(levels.of)];
+    const softest = smallest(before);
+    const low = Math.min(-160, 40 * Math.floor(softest / 40));
+    const high = Math.max(120, 40 * Math.ceil(Math.max(largest(before), largest(after)) / 40));
+    const count = Math.round((high - low) / BAR_DB);
+    const centres = centresOf(low, high, count);
+    const shares = [before, after].map((values) => sharesOf(values, low, high, count));
+    // The hump fills the axis; the bars of amin and clamp may leave it.
+    const hump = largest(shares[0].filter((_, i) => centres[i] > softest + BAR_DB));
+    const top = Math.max(4, 2 * Math.ceil(0.55 * Math.max(hump, 0)));
+    const lines = [
+      { x: centres, y: shares[0], label: "before the clamp", style: "area" },
+      { x: centres, y: shares[1], label: "after the clamp", style: "bars" },
+    ];
+    return chartOf(axisOf("level", "dB", low, high), axisOf("share of cells", "%", 0, top), lines, {
+      marks: decibelMarks(settings, levels, { power, before, after, softest }),
+      settings: told(settings),
+      notes: step > 1 ? [`of 1 in every ${step} frames`] : [],
+    });
+  }
+
+  /** 0 dB, the floor that amin makes, and where the clamp stands. */
+  function decibelMarks({ amin, formula }, { ref }, { power, before, after, softest }) {
+    const marks = [[0, `0 dB: power ${fourDigits(ref)}`]];
+    if (power.some((p) => p < Math.fround(amin))) marks.push([softest, "amin"]);
+    else if (formula === "10 log10(power)") marks.push([10 * Math.log10(amin / ref), "amin"]);
+    const clamped = after.filter((level, i) => level > before[i] + 1e-3).length;
+    if (clamped) marks.push([smallest(after), `clamp: ${percent(clamped / after.length)} of all cells`]);
+    return marks;
+  }
+
+  /** How many cells have which value; what lies outside is counted at the ends. */
+  function normalizeHistogram(values, scale, settings) {
+    const margin = scale.unit === "of range" ? 0.05 * (scale.high - scale.low) : 0;
+    const [low, high] = [scale.low - margin, scale.high + margin];
+    const inside = Float64Array.from(values).map((x) => Math.min(high, Math.max(low, x)));
+    const shares = sharesOf(inside, low, high, N_BARS);
+    const [second, first] = [...shares].sort((a, b) => a - b).slice(-2);
+    const leaves = second > 0 && first > 2.5 * second; // the floor of top_db would flatten all others
+    const tallest = leaves ? second : first;
+    const top = [2, 5, 10, 20, 50, 100].find((t) => tallest <= t + 1e-9);
+    const { mean, std } = meanAndStd(values);
+    const marks = [[mean, "mean"]];
+    if (std > 0.04 * (high - low)) marks.push([mean - std, "\u2212 std"], [mean + std, "+ std"]);
+    const x = axisOf(scale.unit === "dB" ? "level" : "normalised", scale.unit, low, high);
+    const lines = [{ x: centresOf(low, high, N_BARS), y: shares, style: "bars" }];
+    return chartOf(x, axisOf("cells", "%", 0, top), lines, {
+      marks: marks.filter(([value]) => low <= value && value <= high),
+      settings,
+      notes: leaves ? [`one bar, ${roundToEven(first)} % of the cells, leaves the chart`] : [],
+    });
+  }
+
+  /** Every lane of the explorers, and who draws it. */
+  const LANES = {
+    spectrogram: (engine, settings, visible) => engine.spectrogram(settings, visible),
+    mel: (engine, settings, visible) => engine.mel(settings, visible),
+    filterbank: (engine, settings) => filterbankChart(engine, settings),
+    decibel: (engine, settings, visible) => engine.decibel(settings, visible),
+    histogram: (engine, settings) => decibelHistogram(engine, settings),
+    before: (engine, settings, visible) => engine.before(settings, visible),
+    after: (engine, settings, visible) => engine.after(settings, visible),
+    histogram_before: (engine, { gain_db }) =>
+      normalizeHistogram(engine.logMel(gain_db), NORMALIZE_SCALES.none, { gain_db }),
+    histogram_after: (engine, settings) =>
+      normalizeHistogram(engine.normalized(settings), NORMALIZE_SCALES[settings.method], normalizeTold(settings)),
+  };
+
+  /** A picture or chart as the trait of a lane holds it: what the view reads, whoever made it. */
+  function asState({ cells, nRows, nColumns, numbers, meta }, serial) {
+    if (numbers) return { ...meta, data: numbers, serial };
+    return { ...meta, data: cells, n_rows: nRows, n_columns: nColumns, serial };
+  }
+
+  // ---------------------------------------------------------------- Worker
+
+  /**
+   * The worker's side: a sound in, then requests in and pictures out.
+   *
+   *     {sound: {samples, sampleRate, nChannels}}              the sound, sent once
+   *     {id, lanes: ["spectrogram", ...], settings, visible}   a request
+   *     {id, pictures: {spectrogram: {cells, nRows, nColumns, meta}, ...}, ms}   its answer; a chart: {numbers, meta}
+   *     {id, error}                                            or one readable sentence
+   * @param {{postMessage: Function, onmessage: any}} port
+   */
+  function serve(port) {
+    let engine = null;
+    port.onmessage = ({ data: { sound, id, lanes, settings, visible } }) => {
+      try {
+        if (sound) {
+          engine = new Engine(sound);
+          return;
+        }
+        if (!engine) throw new Error("a sound has to come before the first request");
+        const started = performance.now();
+        const pictures = {};
+        for (const lane of lanes) {
+          const { values, ...picture } = engine.picture(lane, settings, visible);
+          pictures[lane] = picture;
+        }
+        const ms = performance.now() - started;
+        const moved = Object.values(pictures).map(({ cells, numbers }) => (cells ?? numbers).buffer);
+        port.postMessage({ id, pictures, ms }, moved); // handed over, not copied
+      } catch (problem) {
+        port.postMessage({ id, error: problem.message });
+      }
+    };
+  }
+
+  /**
+   * The other side. One request is in the worker, one at most waits for it: the newest. So nothing is
+   * computed that the hand has left behind, and the last one is always answered.
+   */
+  class RemoteEngine {
+    /** @param {any} port A Worker that runs `workerSource()`. @param {(answer: any) => void} deliver */
+    constructor(port, deliver) {
+      this.port = port;
+      this.asked = 0;
+      this.busy = false;
+      this.waiting = null;
+      port.onmessage = ({ data }) => {
+        this.busy = false;
+        if (this.waiting) this.send(this.waiting);
+        deliver(data);
+      };
+    }
+
+    /** @param {Sound} sound */
+    setSound(sound) {
+      this.port.postMessage({ sound });
+    }
+
+    /** @param {{lanes: string[], settings: Settings, visible: [number, number]}} request @returns {number} Its id. */
+    ask(request) {
+      const numbered = { ...request, id: ++this.asked };
+      if (this.busy) this.waiting = numbered;
+      else this.send(numbered);
+      return numbered.id;
+    }
+
+    send(request) {
+      this.waiting = null;
+      this.busy = true;
+      this.port.postMessage(request);
+    }
+  }
+
+  return {
+    Engine, RemoteEngine, asState, serve,
+    // the pieces, for tests
+    Fourier, PowerSpectrum, makeFourier, makeWindow, resolution, hzToMel, melToHz, melEdges, melBank, toBands,
+    toCells, loudestRows, frequencyRows, specOf, framesOf, roundToEven,
+  };
+}
+
+/**
+ * The text of a Worker: `new Worker(URL.createObjectURL(new Blob([workerSource()])))`. Wrap it in a
+ * `RemoteEngine`.
+ */
+export function workerSource() {
+  return `"use strict";\n${soundEngine}\nsoundEngine().serve(self);\n`;
+}
