@@ -27,6 +27,7 @@ MAX_DURATION_S = 15 * 60
 MAX_SAMPLES = 30_000_000  # kept: 120 MB
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 4_000, 384_000  # Hz
 MAX_CHANNELS = 16
+MAX_DECODED = 120_000_000  # samples of all channels together: half a second of decoding
 
 _BLOCK_FRAMES = 65_536
 _SAID_FROM_DB = 0.5  # a sound that is turned down by less is not worth a warning
@@ -98,7 +99,7 @@ def load_audio(
     if sample_rate is None or sample_rate == file_rate:
         return waveform, file_rate
     resampled = resample(waveform, sample_rate=file_rate, new_sample_rate=sample_rate)
-    return resampled.clamp(-1.0, 1.0), sample_rate  # the filter may overshoot a little
+    return resampled.clamp_(-1.0, 1.0), sample_rate  # the filter may overshoot a little
 
 
 def _check_wanted_rate(sample_rate: int) -> int:
@@ -213,15 +214,21 @@ def _decode(
         rate = _check_header(file, shown)
         growth = max(1.0, (wanted_rate or rate) / rate)  # resampling may make more of them
         per_frame = growth if mono else growth * file.channels
-        most = int(min(MAX_DURATION_S * rate, MAX_SAMPLES / per_frame))
-        blocks = list(_blocks(file, most + 1, mono, notes))
-    if not blocks:
+        most = int(min(MAX_DURATION_S * rate, MAX_SAMPLES / per_frame, MAX_DECODED / file.channels))
+        # Room for the longest: what is not written to takes no memory, and nothing is copied.
+        room = np.empty((most,) if mono else (file.channels, most), np.float32)
+        n_read = 0
+        for block in _blocks(file, most + 1, mono, notes):
+            part = block[..., : max(0, most - n_read)]
+            room[..., n_read : n_read + part.shape[-1]] = part
+            n_read += block.shape[-1]
+    if not n_read:
         raise AudioError(f"{shown} holds no sound (0 samples); record or save it again")
-    samples = np.concatenate(blocks, axis=-1)
-    if samples.shape[-1] > most:
-        samples = samples[..., :most]
+    if n_read > most:
         notes.append(f"is too long: only its first {_minutes(most / rate)} were read")
-    return samples, rate, notes
+    samples = room[..., :n_read]
+    is_most = samples.flags.c_contiguous and 2 * n_read > most
+    return samples if is_most else samples.copy(), rate, notes
 
 
 def _check_header(file: soundfile.SoundFile, shown: str) -> int:
@@ -264,7 +271,11 @@ def _blocks(
             block = np.where(good, block, np.float32(0.0))
         yield block.mean(axis=1, dtype=np.float64).astype(np.float32) if mono else block.T.copy()
     if n_bad:
-        notes.append(f"has {n_bad} samples that are not numbers: they became silence")
+        one = n_bad == 1
+        samples_are = (
+            "sample that is not a number: it" if one else "samples that are not numbers: they"
+        )
+        notes.append(f"has {n_bad} {samples_are} became silence")
 
 
 def _minutes(seconds: float) -> str:
@@ -279,7 +290,8 @@ def _mend(samples: np.ndarray) -> tuple[np.ndarray, list[str]]:
     peak = float(max(samples.max(), -samples.min()))
     if peak <= 1.0:
         return samples, []
-    samples = (samples / np.float32(peak)).clip(-1.0, 1.0)
+    samples /= np.float32(peak)
+    samples.clip(-1.0, 1.0, out=samples)
     down_db = 20.0 * math.log10(peak)
     if down_db <= _SAID_FROM_DB:
         return samples, []

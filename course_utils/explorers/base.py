@@ -209,4 +209,6 @@ def _mono(waveform: Any) -> Tensor:
 
 def _sentence(problem: Exception) -> str:
     text = " ".join(str(problem).split()) or type(problem).__name__
+    if len(text) > 400:  # a library that lists all it has
+        text = f"{text[:400]} \u2026"
     return text if text.endswith((".", "!", "?")) else text + "."

@@ -11,6 +11,7 @@ N_FFT = (64, 96, 128, 192, 256, 384, 400, 512, 768, 1024, 1536, 2048, 3072, 4096
 # the same, and 160 samples (10 ms at 16 kHz)
 HOP_LENGTH = (16, 32, 48, 64, 96, 128, 160, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096)
 N_MELS = (4, 8, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256)
+MAX_N_MELS = 2048
 TOP_DB = (20, 30, 40, 50, 60, 70, 80, 90, 100, 120)
 AS_N_FFT = 0  # what the win_length slider holds for «as n_fft»: a slider cannot hold None
 WINDOWS = ("hann", "hamming", "blackman", "rectangular")
@@ -41,14 +42,18 @@ def make_control(name: str, value: Any, *, sample_rate: float) -> widgets.Widget
     if name in ("n_fft", "hop_length", "win_length"):
         return _lengths(name, value, sample_rate)
     if name == "n_mels":
+        if isinstance(value, int) and value > MAX_N_MELS:
+            raise ValueError(f"n_mels={value} must be at most {MAX_N_MELS}")
         return _slider(name, [(f"{n} bands", n) for n in _with(N_MELS, value)], value)
     if name == "top_db":
         return _slider(name, [(f"{n} dB", n) for n in _with(TOP_DB, value)], value)
     if name == "norm":
         return _norm(value)
     if name == "gain_db":
+        _check_number(name, value, -200.0, 200.0)
         return _slider(name, [(f"{n} dB", n) for n in sorted({*GAIN_DB, value})], value)
     if name == "eps":
+        _check_number(name, value, 0.0, 1e6)
         return _slider(name, [(eps_text(n), n) for n in sorted({*EPS, value})], value)
     choices = {
         "window": WINDOWS,
@@ -89,7 +94,9 @@ def _norm(value: str | None) -> widgets.Dropdown:
 
 def _lengths(name: str, value: int | None, sample_rate: float) -> widgets.SelectionSlider:
     steps = {"n_fft": N_FFT, "hop_length": HOP_LENGTH, "win_length": N_FFT}[name]
-    options = [(f"{n} \u00b7 {_ms(n, sample_rate)}", n) for n in _with(steps, value)]
+    if name != "win_length" or value is not None:
+        steps = _with(steps, value)
+    options = [(f"{n} \u00b7 {_ms(n, sample_rate)}", n) for n in steps]
     if name == "win_length":
         options.insert(0, ("as n_fft", AS_N_FFT))
     return _slider(name, options, value or AS_N_FFT)
@@ -106,13 +113,17 @@ def _slider(name: str, options: list[tuple[str, Any]], value: Any) -> widgets.Se
     )
 
 
-def _with(steps: tuple[int, ...], value: int | None) -> list[int]:
+def _with(steps: tuple[int, ...], value: int) -> list[int]:
     """The steps, and the value if it is not among them."""
-    if value is None:
-        return list(steps)
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"a slider needs a positive integer, got {value!r}")
     return sorted({*steps, value})
+
+
+def _check_number(name: str, value: Any, low: float, high: float) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not low <= value <= high:
+        raise ValueError(f"{name}={value!r} must be a number from {low:g} to {high:g}")
 
 
 def _ms(n_samples: int, sample_rate: float) -> str:

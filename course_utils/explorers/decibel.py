@@ -18,6 +18,7 @@ from course_utils.explorers.own_function import (
     NotWrittenYetError,
     OwnFunction,
     OwnFunctionError,
+    TooSlowError,
     _one_line,
 )
 from course_utils.signal import amplitude_to_db, db_to_amplitude, db_to_power, power_to_db
@@ -157,6 +158,8 @@ class OwnDecibels(OwnFunction):
         """Decibels of the shape of ``power``, checked."""
         try:
             result = self._function(power.clone(), **self._asked_for(settings))
+        except TooSlowError as problem:
+            raise OwnFunctionError(f"{self.name} {problem}") from problem
         except Exception as problem:
             raise OwnFunctionError(f"{self.name} raised {_one_line(problem)}") from problem
         if result is None:
@@ -370,8 +373,8 @@ def _amin_control(value: Any) -> widgets.Widget:
 
 def _db_control(name: str, off: str, steps: tuple[int, ...], value: Any) -> widgets.Widget:
     value = OFF if value is None else value
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"{name} must be a whole number of dB, or None, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 200:
+        raise ValueError(f"{name} must be a whole number of dB up to 200, or None, got {value!r}")
     options = [(f"{n} dB", n) for n in sorted({*steps, value} - {OFF})]
     place = 0 if name == "neighbour" else len(options)  # off is where nothing happens
     options.insert(place, (off, OFF))
@@ -395,8 +398,8 @@ _CONTROLS: dict[str, Callable[[Any], widgets.Widget]] = {
 
 
 def _positive(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ValueError(f"{name} must be a positive power, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1e-30 < value < 1e30:
+        raise ValueError(f"{name} must be a power between 1e-30 and 1e30, got {value!r}")
     return float(value)
 
 

@@ -15,7 +15,12 @@ from torch import Tensor
 from course_utils.explorers.base import Explorer
 from course_utils.explorers.controls import eps_text
 from course_utils.explorers.live import Frames, LiveChain, _Spec
-from course_utils.explorers.own_function import NotWrittenYetError, OwnFunctionError
+from course_utils.explorers.own_function import (
+    NotWrittenYetError,
+    OwnFunctionError,
+    TooSlowError,
+    limited,
+)
 from course_utils.signal import MelParams, peak_dbfs, power_to_db, quantize, standardize, stft
 from course_utils.sound_view import Axis, Chart, Lane, Line, Picture
 
@@ -204,7 +209,10 @@ class NormalizeExplorer(Explorer):
             raise TypeError(f"a function is needed, got {type(normalize).__name__}")
         self._statistics = None if statistics is None else _statistics(statistics)
         self._own = normalize
-        self._sound = torch.as_tensor(waveform)
+        try:
+            self._sound = torch.as_tensor(waveform)
+        except (TypeError, ValueError, RuntimeError):
+            self._sound = torch.zeros(1)  # the view says what is wrong with it
         self._heard_db = 0
         super().__init__(waveform, sample_rate, start=start)
         self.view.pin_lane = "after"
@@ -384,10 +392,12 @@ def _statistics(given: tuple[Any, Any]) -> tuple[Tensor, Tensor]:
 def _call_own(own: Callable[..., Any], whole: Tensor, eps: float) -> Tensor:
     """The student's function on the whole clip, its result checked."""
     name = f"your {getattr(own, '__name__', 'function')}"
-    asked = inspect.signature(own).parameters
-    takes_eps = "eps" in asked or any(p.kind is p.VAR_KEYWORD for p in asked.values())
     try:
-        result = own(whole.float(), **({"eps": eps} if takes_eps else {}))
+        asked = inspect.signature(own).parameters
+        takes_eps = "eps" in asked or any(p.kind is p.VAR_KEYWORD for p in asked.values())
+        result = limited(own)(whole.float(), **({"eps": eps} if takes_eps else {}))
+    except TooSlowError as problem:
+        raise OwnFunctionError(f"{name} {problem}") from problem
     except Exception as problem:
         text = " ".join(str(problem).split())[:200]
         raise OwnFunctionError(f"{name} raised {type(problem).__name__}: {text}") from problem

@@ -313,13 +313,10 @@ class Lab:
                 overrides = {"@jupyterlab/notebook-extension:tracker": mode}
             self.server = Server(self.root_dir, home, overrides=overrides)
             self._cleanup.callback(self.server.stop)
-            playwright = self._cleanup.enter_context(sync_playwright())
-            self.browser: Browser = playwright.chromium.launch(
-                executable_path=executable, args=[*CHROMIUM_ARGS, *(chromium_args or [])]
-            )
-            self._cleanup.callback(self.browser.close)
-            self.context = self.browser.new_context(viewport={"width": size[0], "height": size[1]})
-            self.traffic.watch(self.context)
+            self._playwright = self._cleanup.enter_context(sync_playwright())
+            self._executable, self._size = executable, size
+            self.context = self.second_browser(chromium_args or [])
+            self.browser: Browser = self.context.browser
         except BaseException:
             self._cleanup.close()
             raise
@@ -347,6 +344,29 @@ class Lab:
         server = Server(self.root_dir, home, options=options)
         self._cleanup.callback(server.stop)
         return server
+
+    def second_browser(
+        self, chromium_args: list[str], *, permissions: list[str] | None = None
+    ) -> BrowserContext:
+        """One more Chromium on the same server, for instance with a fake microphone.
+
+        Args:
+            chromium_args: What it is started with, besides ``CHROMIUM_ARGS``.
+            permissions: What every page of it may do, for instance ``["microphone"]``.
+
+        Returns:
+            Its window; ``open_notebook(path, page=context.new_page())`` opens a notebook there.
+        """
+        browser = self._playwright.chromium.launch(
+            executable_path=self._executable, args=[*CHROMIUM_ARGS, *chromium_args]
+        )
+        self._cleanup.callback(browser.close)
+        width, height = self._size
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, permissions=permissions
+        )
+        self.traffic.watch(context)
+        return context
 
     def open_notebook(
         self, path: str, *, page: Page | None = None, server: Server | None = None

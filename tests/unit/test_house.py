@@ -25,11 +25,14 @@ MAY_IMPORT = {
     "quiz": set(),
     "sound_view": {"small_png"},  # shows numbers, and knows nothing of where they come from
     "audio_io": {"signal"},
+    "bytes_in": set(),  # from the page to the kernel, whatever the bytes mean
+    "recorder": {"bytes_in", "signal"},
+    "your_sound": {"audio_io", "bytes_in", "recorder", "signal", "sound_view"},
     "models": {"signal"},
     "data": {"signal", "audio_io"},
     "plots": {"signal", "small_png"},
     "checks": {"signal"},
-    "explorers": {"signal", "audio_io", "models", "data", "plots", "sound_view"},
+    "explorers": {"signal", "audio_io", "models", "data", "plots", "sound_view", "small_png"},
     "__init__": {"_torchaudio_mend"},
 }
 SCREEN = {"matplotlib", "IPython", "ipywidgets", "anywidget", "traitlets", "ipykernel"}
