@@ -2,14 +2,19 @@
 
 Two runs of pytest: over ``tests/``, and with nbval over ``notebooks/`` (solutions inside), where
 every cell is a test: it must run, and its output must be the one that is saved. One exit code and
-one line of totals for both.
+one line of totals for both. A run of everything lets the lessons run beside the code, and shows
+what they said at the end.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 from xml.etree import ElementTree
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -69,10 +74,15 @@ def split_paths(arguments: list[str], folders: list[Path]) -> tuple[list[str], l
     return others, paths
 
 
-def run_pytest(arguments: list[str], project: Path) -> int:
-    """Run pytest in its own process and return its exit code."""
+def run_pytest(arguments: list[str], project: Path, output: IO[str] | None = None) -> int:
+    """Run pytest in its own process, perhaps into a file, and return its exit code."""
     sys.stdout.flush()
-    process = subprocess.Popen([sys.executable, "-m", "pytest", *arguments], cwd=project)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *arguments],
+        cwd=project,
+        stdout=output,
+        stderr=subprocess.STDOUT if output else None,
+    )
     interrupted = False
     while True:
         try:
@@ -83,6 +93,30 @@ def run_pytest(arguments: list[str], project: Path) -> int:
     if interrupted:
         raise KeyboardInterrupt
     return code
+
+
+def run_parts(
+    parts: list[tuple[str, list[str]]], project: Path, *, side_by_side: bool
+) -> Iterator[int]:
+    """Run the parts and give the exit code of each, in order.
+
+    Side by side, the second one writes into a file that is shown when its turn comes: the first
+    waits often, for a browser, and leaves room for it.
+    """
+    utf8 = {"encoding": "utf-8", "errors": "replace"}
+    with ThreadPoolExecutor(1) as pool, tempfile.TemporaryFile("w+", **utf8) as told:
+        beside: Future[int] | None = None
+        if side_by_side:
+            beside = pool.submit(run_pytest, parts[1][1], project, told)
+        for title, arguments in parts:
+            print(f"\n== {title} ==", flush=True)
+            if beside and arguments is parts[1][1]:
+                code = beside.result()
+                told.seek(0)
+                print(told.read(), end="", flush=True)
+                yield code
+            else:
+                yield run_pytest(arguments, project)
 
 
 def count_results(reports: Path) -> dict[str, int]:
@@ -111,9 +145,7 @@ def main(
         old.unlink()
     failed, empty = 0, 0
     parts = test_parts(arguments, here or Path.cwd(), project, reports)
-    for title, pytest_arguments in parts:
-        print(f"\n== {title} ==", flush=True)
-        code = run_pytest(pytest_arguments, project)
+    for code in run_parts(parts, project, side_by_side=not arguments):
         if code == NO_TESTS and arguments:
             empty += 1
         elif code != 0:

@@ -70,13 +70,17 @@ def test_word_after_k_is_no_path(project):
     assert list(parts(["-k", "tests"], project)) == ["the code", "the lessons"]
 
 
-def codes(monkeypatch, *answers):
-    """Let pytest answer with these exit codes, one after the other; returns the calls."""
-    answers, calls = list(answers), []
+SAYS = "(what pytest says)"
 
-    def run_pytest(arguments, project):
+
+def codes(monkeypatch, *answers):
+    """Let pytest answer with these codes, for the code and for the lessons; returns the calls."""
+    calls = []
+
+    def run_pytest(arguments, project, output=None):
         calls.append(arguments)
-        return answers.pop(0)
+        print(SAYS, file=output)
+        return answers["--nbval" in arguments]
 
     monkeypatch.setattr(run_tests, "run_pytest", run_pytest)
     return calls
@@ -99,6 +103,13 @@ def codes(monkeypatch, *answers):
 def test_one_exit_code_for_both_parts(project, monkeypatch, arguments, answers, expected):
     codes(monkeypatch, *answers)
     assert run_tests.main(arguments, project, project, project / "reports") == expected
+
+
+def test_what_the_lessons_said_comes_after_the_code(project, capsys, monkeypatch):
+    codes(monkeypatch, 0, 0)
+    run_tests.main([], project, project, project / "reports")
+    said = [line for line in capsys.readouterr().out.splitlines() if line]
+    assert said == ["== the code ==", SAYS, "== the lessons ==", SAYS]
 
 
 def test_first_failure_ends_it_if_asked(project, monkeypatch):
