@@ -257,6 +257,43 @@ def plot_matrix(matrix: Any, *, ax: Axes | None = None, **image: Any) -> AxesIma
     return artist
 
 
+def plot_filters(
+    filters: Any, *, n_columns: int = 8, ax: Axes | None = None, **image: Any
+) -> AxesImage:
+    """Draw the filters of a convolution beside each other, with zero in the middle of the colours.
+
+    Args:
+        filters: Weights, shape ``(channels, rows, columns)``: mel bands from low to high, frames
+            from early to late.
+        n_columns: How many filters stand in a row.
+        ax: Where to draw; the current axes when ``None``.
+        image: Passed on to ``Axes.imshow``.
+
+    Raises:
+        ValueError: If ``filters`` has another shape.
+    """
+    ax = ax or plt.gca()
+    weights = _need_shape(_numbers(filters), 3, "filters", "(channels, rows, columns)")
+    n_filters, height, width = weights.shape
+    n_rows = -(-n_filters // n_columns)
+    gap = max(height, width) / 3  # room between two filters, and for the number over each
+    limit = float(np.abs(weights).max()) or 1.0
+    style = {"cmap": SIGNED_CMAP, "vmin": -limit, "vmax": limit, **image}
+    for i, one in enumerate(weights):
+        left = (i % n_columns) * (width + gap)
+        bottom = (n_rows - 1 - i // n_columns) * (height + 2 * gap)
+        extent = (left, left + width, bottom, bottom + height)
+        artist = ax.imshow(one, origin="lower", extent=extent, **style)
+        ax.text(left + width / 2, bottom + height + 0.15 * gap, i, ha="center", va="bottom")
+    n_across = min(n_columns, n_filters)
+    ax.set_xlim(-gap, n_across * (width + gap))
+    ax.set_ylim(-gap, n_rows * (height + 2 * gap))
+    ax.set(xlabel=f"{width} frames, early to late", ylabel=f"{height} mel bands, low to high")
+    ax.set(xticks=[], yticks=[], aspect="equal")
+    ax.figure.colorbar(artist, ax=ax, pad=0.02, label="weight")
+    return artist
+
+
 def show_figure(description: str, figure: Figure | None = None, *, dpi: int = 130) -> None:
     """Show the current figure together with a description of what there is to see.
 

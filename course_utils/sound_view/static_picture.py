@@ -48,7 +48,8 @@ def draw_png(view: SoundView, pcm: np.ndarray) -> bytes:
             _draw_chart(ax, state)
         else:
             bar = figure.colorbar(_draw_picture(ax, state), ax=ax, pad=0.01)
-            bar.set_label(f"{state['value_label']} ({state['value_unit']})")
+            unit = f" ({state['value_unit']})" if state["value_unit"] else ""
+            bar.set_label(state["value_label"] + unit)
         ax.set_title(lane["title"], loc="left", fontsize=9)
     axes[len(lanes) - 1].set_xlabel("time (s)")
     axes[0].set_xlim(*view.visible)
@@ -148,6 +149,8 @@ def _draw_chart(ax: Any, state: dict) -> None:
             set_scale("function", functions=(there, back))
         else:
             set_scale(axis["scale"])
+        if axis["names"]:
+            ax.set_xticks(range(len(axis["names"])), axis["names"])
         if axis["scale"] != "linear":  # only a horizontal axis can be one
             ax.xaxis.set_major_locator(FixedLocator(_ticks(axis)))
             ax.xaxis.set_major_formatter("{x:g}")

@@ -34,6 +34,7 @@ class Axis:
             at equally spaced positions from bottom to top).
         table: See ``scale``.
         mel_table: Mel at equally spaced positions, for the read-out under the pointer.
+        names: Names in place of numbers at 0, 1, 2, ...: for the horizontal axis of a chart.
     """
 
     label: str
@@ -43,6 +44,7 @@ class Axis:
     scale: Literal["linear", "log", "table"] = "linear"
     table: tuple[float, ...] = ()
     mel_table: tuple[float, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -314,11 +316,13 @@ class SoundView(anywidget.AnyWidget):
         Args:
             waveform: As for the view itself.
         """
+        state = self._sound_state(waveform)
         with self.hold_sync():
-            for name, value in self._sound_state(waveform).items():
-                setattr(self, name, value)
-            self.sound_serial += 1
-            self.outline = self._make_outline()
+            if state["sound"] != self.sound or state["n_channels"] != self.n_channels:
+                for name, value in state.items():
+                    setattr(self, name, value)
+                self.sound_serial += 1
+                self.outline = self._make_outline()
             self.notes = self._own_notes
 
     def _should_send_property(self, key: str, value: Any) -> bool:

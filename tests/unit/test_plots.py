@@ -109,6 +109,23 @@ def test_wrong_shape_is_named(ax, draw, message):
         draw(ax)
 
 
+def test_filters_stand_beside_each_other_with_one_scale_of_colours(ax):
+    filters = torch.arange(27.0).reshape(3, 3, 3) - 20.0
+    plots.plot_filters(filters, n_columns=2, ax=ax)
+    assert len(ax.images) == 3
+    for image, one in zip(ax.images, filters, strict=True):
+        np.testing.assert_array_equal(image.get_array(), one)
+        assert image.get_clim() == (-20.0, 20.0)
+    lefts = [image.get_extent()[0] for image in ax.images]
+    bottoms = [image.get_extent()[2] for image in ax.images]
+    assert lefts[0] == lefts[2] < lefts[1]
+    assert bottoms[0] == bottoms[1] > bottoms[2]
+    assert [text.get_text() for text in ax.texts] == ["0", "1", "2"]
+    assert ax.get_xlabel() == "3 frames, early to late"
+    with pytest.raises(ValueError, match="filters must have the shape"):
+        plots.plot_filters(filters[0], ax=ax)
+
+
 def test_shown_figure_carries_its_description(shown):
     figure = Figure(figsize=(4, 2))
     plots.plot_waveform([0.0, 0.1], sample_rate=2.0, ax=figure.subplots())

@@ -160,7 +160,14 @@ export function inspect(picture, time_s, place, sampleRate) {
     mel: picture.y.mel_table.length ? interpolate(picture.y.mel_table, place) : null,
     bin: null,
     band: null,
+    field: null,
   };
+  if (frames.fields) {
+    // a unit of a network: what it sees of the picture, and of the sound
+    const field = { row: frames.fields.rows[row], column: frames.fields.columns[column] };
+    found.field = field;
+    found.samples = [field.column.start_s, field.column.end_s].map((t) => Math.round(t * sampleRate));
+  }
   if (picture.rows.kind === "bin") {
     const { count, spacing_hz, per_row } = picture.rows;
     found.bin = Math.max(0, Math.min(count - 1, per_row > 1 ? row * per_row : Math.round(freq_hz / spacing_hz)));
@@ -187,6 +194,20 @@ export function binsInside(low, centre, high, bin_hz) {
     bins.push({ bin: k, freq_hz: f, weight: f < centre ? (f - low) / (centre - low) : (high - f) / (high - centre) });
   }
   return bins;
+}
+
+/** What a unit of a feature map is, and what it sees: its receptive field in cells, ms and Hz. */
+export function fieldText({ row, frame, field, db }, picture) {
+  const ms = [field.column.start_s, field.column.end_s].map((t) => formatNumber(1000 * t));
+  const hz = [field.row.low_hz, field.row.high_hz].map((f) => formatNumber(f));
+  const name = `${picture.value_label} ${formatNumber(db, 2)} ${picture.value_unit}`.trim();
+  return [
+    `unit in row ${row}, column ${frame}`,
+    `sees ${field.row.count} bands \u00d7 ${field.column.count} frames`,
+    `${ms[0]} to ${ms[1]} ms`,
+    `${hz[0]} to ${hz[1]} Hz`,
+    name,
+  ].join(" \u00b7 ");
 }
 
 /** Settings as a short text: "n_fft 1024 · hop_length 512". */
@@ -658,9 +679,9 @@ class Lane {
     for (const value of ticks) {
       const at = h * (1 - (value - p.value_min) / (p.value_max - p.value_min));
       c.fillRect(x + w, at - 0.5, 4, 1);
-      c.fillText(formatNumber(value), x + w + 6, Math.min(h - font / 2, Math.max(font / 2, at)));
+      c.fillText(formatTick(value), x + w + 6, Math.min(h - font / 2, Math.max(font / 2, at)));
     }
-    upright(c, `${p.value_label} (${p.value_unit})`, width - font * 0.65, h, font);
+    upright(c, p.value_unit ? `${p.value_label} (${p.value_unit})` : p.value_label, width - font * 0.65, h, font);
   }
 
   /** Everything that moves: playhead, pointer, selection, the samples and the box of the frame under the pointer. */
@@ -702,6 +723,7 @@ class Lane {
       }
     }
     if (this.spec.kind !== "picture" || !this.picture || hover.freq_hz === null) return;
+    if (hover.field && hover.lane !== this.spec.id) this.#drawField(c, hover.field);
     const place = axisPlace(this.picture.y, hover.freq_hz);
     const at = this.height * (1 - place);
     if (at >= 0 && at <= this.height) line(c, view.size.left, at, view.size.width, at, view.colours.hover, 1);
@@ -722,6 +744,17 @@ class Lane {
       c.strokeRect(a, top, b - a, bottom - top);
       c.strokeStyle = "#fff";
       c.lineWidth = 1.5;
+      c.strokeRect(a, top, b - a, bottom - top);
+    }
+  }
+
+  /** The receptive field of the unit that is pointed at: the cells that it sees. */
+  #drawField(c, { row, column }) {
+    const [a, b] = [column.from, column.to].map((t) => this.view.xOf(t));
+    const [bottom, top] = [row.from, row.to].map((f) => this.height * (1 - axisPlace(this.picture.y, f)));
+    for (const [colour, width] of [["#000", 4], ["#fff", 2]]) {
+      c.strokeStyle = colour;
+      c.lineWidth = width;
       c.strokeRect(a, top, b - a, bottom - top);
     }
   }
@@ -854,10 +887,11 @@ class Chart extends Lane {
     }
     upright(c, y.unit ? `${y.label} (${y.unit})` : y.label, font * 0.75, h, font);
     c.textAlign = "center";
-    const ticks = x.scale === "linear" ? niceTicks(x.min, x.max, Math.floor(w / (font * 8))) : niceFrequencies(x.min, x.max);
+    let ticks = x.scale === "linear" ? niceTicks(x.min, x.max, Math.floor(w / (font * 8))) : niceFrequencies(x.min, x.max);
+    if (x.names?.length) ticks = x.names.map((_name, i) => i);
     for (const value of ticks) {
       c.fillRect(this.#x(value) - 0.5, h, 1, 5);
-      c.fillText(formatTick(value), this.#x(value), h + font * 0.9);
+      c.fillText(x.names?.[value] ?? formatTick(value), this.#x(value), h + font * 0.9);
     }
     c.fillText(x.unit ? `${x.label} (${x.unit})` : x.label, left + w / 2, h + font * 2.2);
   }
@@ -893,10 +927,17 @@ class Chart extends Lane {
       if (band) this.#stroke(c, band, view.colours.accent, true);
       if (band && this.picture.bin_hz) this.#drawBins(c, band);
       const value = this.picture.x.unit === "Hz" ? hover.freq_hz : (hover.levels?.[this.picture.x.unit] ?? null);
-      if (value !== null) line(c, this.#x(value), 0, this.#x(value), this.plotHeight, view.colours.hover, 1);
+      if (value !== null && !this.picture.x.names?.length) line(c, this.#x(value), 0, this.#x(value), this.plotHeight, view.colours.hover, 1);
     }
     c.restore();
   }
+}
+
+/** The bar over a name under the pointer: "go: 17.8 %". */
+export function namedText({ x, y, lines }, value) {
+  const place = Math.min(x.names.length - 1, Math.max(0, Math.round(value)));
+  const heights = lines.map((line) => line.y[line.x.indexOf(place)]).filter(Number.isFinite);
+  return `${x.names[place]}: ${formatNumber(Math.max(...heights), 1)} ${y.unit}`.trim();
 }
 
 /** A tick's number with as many digits as it needs. */
@@ -1244,7 +1285,8 @@ class View {
       const running = this.player.playing;
       const { playhead_s } = this;
       this.#readSound(); // stops what plays
-      this.#movePlayhead(playhead_s, false);
+      this.playhead_s = this.#inside(playhead_s); // wherever the hand looks meanwhile
+      this.#transport();
       if (running) this.toggle(); // the new sound goes on where the old one was
       this.drawAll();
       this.#readOutline(); // a still newer one may have come meanwhile
@@ -1287,7 +1329,8 @@ class View {
       const hover = this.#emptyHover(lane.spec.id, this.playhead_s);
       if (lane.picture.x.unit === "Hz") Object.assign(hover, { freq_hz: value, band: this.#bandOf(value) });
       else Object.assign(hover, { db: value, levels: { [lane.picture.x.unit]: value } });
-      hover.text = `${lane.picture.x.label} ${formatNumber(value, Math.abs(value) < 100 ? 1 : 0)} ${lane.picture.x.unit}`;
+      if (lane.picture.x.names?.length) hover.text = namedText(lane.picture, value);
+      else hover.text = `${lane.picture.x.label} ${formatNumber(value, Math.abs(value) < 100 ? 1 : 0)} ${lane.picture.x.unit}`;
       this.#showHover(hover);
     });
     canvas.addEventListener("pointerleave", () => this.#showHover(null));
@@ -1577,7 +1620,7 @@ class View {
   }
 
   #emptyHover(lane, time_s) {
-    const unknown = ["frame", "freq_hz", "bin", "mel", "band", "db", "samples", "centre_s", "amplitude", "window"];
+    const unknown = ["frame", "freq_hz", "bin", "mel", "band", "db", "samples", "centre_s", "amplitude", "window", "field"];
     return { lane, time_s, ...Object.fromEntries(unknown.map((name) => [name, null])) };
   }
 
@@ -1590,7 +1633,7 @@ class View {
       Object.assign(hover, { frame, centre_s, samples, window: source.picture.frames.window });
       if (lane === source) Object.assign(hover, at, { levels: this.#levelsAt(lane, time_s, at.freq_hz) });
     }
-    if (hover.freq_hz !== null && hover.band === null) hover.band = this.#bandOf(hover.freq_hz);
+    if (hover.freq_hz !== null && hover.band === null && !hover.field) hover.band = this.#bandOf(hover.freq_hz);
     const n = Math.min(this.nSamples - 1, Math.max(0, Math.round(time_s * this.sampleRate)));
     hover.sample = n;
     hover.amplitude = (this.sampleAt(n) / 32767) * this.gain;
@@ -1627,6 +1670,7 @@ class View {
     if (hover.text) return hover.band === null ? hover.text : `${hover.text} \u00b7 ${this.#bandText(hover.band)}`;
     const words = [`time ${hover.time_s.toFixed(4)} s`];
     const lane = this.lanes.find((other) => other.spec.id === hover.lane);
+    if (hover.field) return fieldText(hover, lane.picture);
     if (lane.spec.kind === "waveform") {
       words.push(`sample ${formatNumber(hover.sample)}`);
       if (hover.right === null) words.push(`amplitude ${amplitudeText(hover.amplitude)}`);

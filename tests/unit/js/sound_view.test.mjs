@@ -116,6 +116,26 @@ test("inspect counts frames of a thinned picture in true frame numbers", () => {
   assert.equal(view.inspect(thinned, 0.035, 0.75, 1000).frame, 12);
 });
 
+test("a unit of a network says what it sees, and lights the samples that its field saw", () => {
+  const cell = { count: 4, from: 0, to: 1 };
+  const rows = [0, 1, 2, 3].map((i) => ({ ...cell, low_hz: 100 * i, high_hz: 100 * i + 250 }));
+  const columns = [0, 1, 2, 3].map((i) => ({ ...cell, start_s: i, end_s: i + 0.5 }));
+  const unit = { ...PICTURE, frames: { ...PICTURE.frames, fields: { rows, columns } }, value_label: "activation", value_unit: "" };
+  const found = view.inspect(unit, 0.035, 0.75, 1000);
+  assert.deepEqual(found.samples, [1000 * found.frame, 1000 * found.frame + 500]);
+  assert.equal(found.field.row.low_hz, 100 * found.row);
+  const text = view.fieldText({ ...found, db: 0.5 }, unit);
+  assert.match(text, /^unit in row \d, column 1 · sees 4 bands × 4 frames · 1\u202f000 to 1\u202f500 ms · /);
+  assert.match(text, /activation 0\.50$/);
+  assert.equal(view.inspect(PICTURE, 0.035, 0.75, 1000).field, null);
+});
+test("a bar under the pointer says its name and its value", () => {
+  const x = { names: ["yes", "no"] };
+  const bars = [{ x: [0, 1], y: [97.25, 0] }, { x: [0, 1], y: [0, 2.75] }];
+  const chart = { x, y: { unit: "%" }, lines: bars };
+  assert.equal(view.namedText(chart, 0.2), "yes: 97.3 %");
+  assert.equal(view.namedText(chart, 5), "no: 2.8 %");
+});
 test("inspect finds nothing outside the picture", () => {
   assert.equal(view.inspect(PICTURE, -1, 0.5, 1000), null);
   assert.equal(view.inspect(PICTURE, 0.5, 0.5, 1000), null);
