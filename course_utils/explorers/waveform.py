@@ -35,7 +35,7 @@ from course_utils.sound_view import Axis, Chart, Curve, Lane, Line, Picture
 
 MAX_DURATION_S = 8.0
 MAX_SAMPLES = 200_000  # of each channel: what is longer is cut, so that a slider never waits
-KEEP_EVERY = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20)
+KEEP_EVERY = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20)
 N_BITS = tuple(range(1, 17))
 GAIN_DB = (0, -6, -12, -20, -30, -40, -50, -60)
 CHOICES = {

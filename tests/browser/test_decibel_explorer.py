@@ -37,7 +37,7 @@ def test_slider_that_shifts_moves_the_histogram_and_not_the_picture(show, notebo
 def test_gain_makes_the_waveform_flat_and_what_is_heard_softer(show, notebook):
     view = show(CODE)
     high = max(view.ask("waveHeights", "waveform"))
-    notebook.slider("gain_db").press("ArrowLeft", 6)
+    notebook.slider("gain_db").press("ArrowLeft", 30)
     view.wait("state => root.soundView.player.level < 0.04")
     assert view.root.evaluate("root => root.soundView.player.level") == pytest.approx(10**-1.5)
     assert max(view.ask("waveHeights", "waveform")) < high / 8

@@ -20,7 +20,7 @@ def chart(view, lane="histogram_after"):
 def test_gain_moves_the_level_and_not_what_per_clip_gives(show, notebook):
     view = show(CODE)
     (before, _), (after, _) = view.picture("before"), view.picture("after")
-    notebook.slider("gain_db").press("ArrowLeft", 4)
+    notebook.slider("gain_db").press("ArrowLeft", 20)
     view.wait_settings("before", gain_db=-20)
     view.wait_settings("after", gain_db=-20)
     assert view.picture("before")[0].mean() < before.mean() - 10

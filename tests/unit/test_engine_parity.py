@@ -149,12 +149,12 @@ DECIBEL_CHOICES = {
     "top_db": (None, *TOP_DB),
     "amin": AMIN,
     "ref": (PEAK, *REF),
-    "gain_db": GAIN_DB,
+    "gain_db": GAIN_DB[::5],
     "neighbour": (OFF, *NEIGHBOUR_DB),
     "formula": FORMULAS,
     "colours": COLOURS,
 }
-NORMALIZE_CHOICES = {"gain_db": GAIN_DB, "method": METHODS, "eps": EPS}
+NORMALIZE_CHOICES = {"gain_db": GAIN_DB[::5], "method": METHODS, "eps": EPS}
 SHORT = ("silence", "full-scale noise", "quiet noise", "chirp", "tone", "click", "700 samples")
 COMMON = (*SHORT, "computed", "speech", "speech", "music", "stereo")
 DEFAULTS = {
