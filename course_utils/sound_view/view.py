@@ -7,6 +7,7 @@ the picture, so an engine in the browser can deliver the same object.
 
 from __future__ import annotations
 
+import json
 import pathlib
 from base64 import b64encode
 from dataclasses import asdict, dataclass, field
@@ -19,6 +20,13 @@ import traitlets as t
 _STATIC = pathlib.Path(__file__).parent / "static"
 _ON_REQUEST = {"sound", "n_samples", "n_channels", "sound_serial"}  # sent together, when asked for
 _OUTLINED = 3000  # samples of an outline, or blocks where there are more: some for each pixel
+
+
+def joined_parts() -> str:
+    """The JavaScript half as one module: a widget's module cannot import files beside it."""
+    parts = _STATIC / "parts"
+    order = json.loads((parts / "order.json").read_text(encoding="utf-8"))
+    return "\n".join((parts / f"{name}.js").read_text(encoding="utf-8") for name in order)
 
 
 @dataclass(frozen=True)
@@ -245,7 +253,7 @@ class SoundView(anywidget.AnyWidget):
         ValueError: If the waveform is empty, not finite, or has another shape.
     """
 
-    _esm = _STATIC / "sound_view.js"
+    _esm = joined_parts()
     _css = _STATIC / "sound_view.css"
 
     # answered by Python, only read by the view

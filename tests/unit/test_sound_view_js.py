@@ -1,5 +1,6 @@
 """The widget's JavaScript: its pure helpers under node, and what it must not contain."""
 
+import json
 import os
 import pathlib
 import re
@@ -24,17 +25,25 @@ def test_helpers_under_node():
     assert re.search(r"# pass [1-9]", run.stdout)
 
 
-@pytest.mark.parametrize("name", ["sound_view.js", "sound_view.css"])
-def test_nothing_is_loaded_from_elsewhere(name):
-    text = (STATIC / name).read_text(encoding="utf-8")
+FILES = [*STATIC.rglob("*.js"), *STATIC.rglob("*.css")]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_nothing_is_loaded_from_elsewhere(file):
+    text = file.read_text(encoding="utf-8")
     text = text.replace('"http://www.w3.org/2000/svg"', "")  # a namespace's name, no address
     assert not re.search(r"https?://|\bimport\s*\(|^\s*import\s|@import|url\(", text, re.M)
+
+
+def test_every_part_is_joined_once():
+    order = json.loads((STATIC / "parts" / "order.json").read_text(encoding="utf-8"))
+    assert sorted(order) == sorted(file.stem for file in (STATIC / "parts").glob("*.js"))
 
 
 def test_helpers_and_python_agree_on_the_colour_map():
     import matplotlib as mpl
 
-    text = (STATIC / "sound_view.js").read_text(encoding="utf-8")
+    text = (STATIC / "parts" / "colours.js").read_text(encoding="utf-8")
     anchors = re.search(r'"((?:[0-9a-f]{6} ){32}[0-9a-f]{6})"', text).group(1).split()
     for i, anchor in enumerate(anchors):
         assert "#" + anchor == mpl.colors.to_hex(mpl.colormaps["magma"](i / 32))

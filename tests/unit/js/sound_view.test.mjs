@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 
-const file = new URL("../../../course_utils/sound_view/static/sound_view.js", import.meta.url);
-const text = readFileSync(file, "utf8");
+const parts = new URL("../../../course_utils/sound_view/static/parts/", import.meta.url);
+const read = (name) => readFileSync(new URL(name, parts), "utf8");
+const text = JSON.parse(read("order.json")).map((name) => read(`${name}.js`)).join("\n");
 const view = await import("data:text/javascript;base64," + Buffer.from(text).toString("base64"));
 
 const close = (a, b, tolerance = 1e-9) => assert.ok(Math.abs(a - b) <= tolerance, `${a} is not ${b}`);

@@ -1,0 +1,45 @@
+// ------------------------------------------------------------------ sources of pictures
+
+/** A picture as the view wants it, from the state of a trait (bytes arrive as a DataView). */
+function readPicture(state) {
+  if (!state?.data) return null;
+  const { buffer, byteOffset, byteLength } = state.data;
+  const numbers = () => new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
+  if (state.kind === "curve") {
+    const all = numbers();
+    const lines = readLines(state.lines ?? [], all.subarray(state.n_values ?? all.length));
+    return { ...state, values: all.subarray(0, state.n_values ?? all.length), lines, data: null };
+  }
+  if (state.kind === "chart") return { ...state, lines: readLines(state.lines, numbers()), data: null };
+  return { ...state, data: new Uint8Array(buffer, byteOffset, byteLength) };
+}
+
+/** Lines of a chart: x and y of each, one after the other. */
+function readLines(lines, numbers) {
+  let at = 0;
+  return lines.map((line) => {
+    const x = numbers.subarray(at, at + line.n);
+    const y = numbers.subarray(at + line.n, at + 2 * line.n);
+    at += 2 * line.n;
+    return { ...line, x, y };
+  });
+}
+
+/** The kernel as source: PyTorch computed the picture, and a trait brought it. */
+function kernelSource(model, laneId, deliver) {
+  const name = `picture_${laneId}`;
+  const current = () => readPicture(model.get(name));
+  const arrived = () => {
+    const picture = current();
+    if (picture) deliver(picture);
+  };
+  model.on(`change:${name}`, arrived);
+  return { current, close: () => model.off(`change:${name}`, arrived) };
+}
+
+function render({ model, el }) {
+  const view = new View(model, el);
+  return () => view.close();
+}
+
+export default { render };
