@@ -339,11 +339,11 @@ def usual_server(lab: Lab) -> Server:
 
 
 def import_cost(*, tries: int = 3) -> tuple[float, bool]:
-    """Seconds that ``import course_utils`` with its explorers takes (best of some), and whether
+    """Seconds that ``import course_utils`` with an explorer takes (best of some), and whether
     librosa was imported on the way."""
     code = (
         "import sys, time; start = time.perf_counter()\n"
-        "import course_utils, course_utils.explorers\n"
+        "import course_utils\nfrom course_utils.explorers import explore_mel\n"
         "print(time.perf_counter() - start, 'librosa' in sys.modules)"
     )
     best, librosa = float("inf"), False

@@ -143,13 +143,24 @@ def test_librosa_is_only_imported_where_it_is_compared(path):
 def test_importing_the_course_does_not_import_librosa():
     """Asked of a new Python, because the tests themselves import it."""
     code = (
-        "import sys, course_utils, course_utils.signal, course_utils.explorers;"
+        "import sys, course_utils, course_utils.signal;"
+        "from course_utils.explorers import *;"
         "print('librosa' in sys.modules, 'numba' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_an_explorer_is_imported_when_it_is_asked_for():
+    code = (
+        "import sys, course_utils.explorers as e; from course_utils.explorers import explore_mel; "
+        "print('course_utils.explorers.cnn' in sys.modules, set(e.__all__) == set(e._MODULES), "
+        "all(getattr(e, name) for name in e.__all__))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False", "True", "True"]
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,17 @@ def test_the_same_seed_gives_the_same_weights_whatever_else_draws_numbers(train,
     assert history.validation_loss == again_history.validation_loss
 
 
+def test_the_number_of_threads_changes_nothing_and_is_given_back(train):
+    one, _ = trained(train)
+    torch.set_num_threads(2)
+    try:
+        two, _ = trained(train)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    assert same_weights(one, two)
+
+
 def test_another_seed_gives_other_weights(train):
     other = dataclasses.replace(SHORT, seed=1)
     assert not same_weights(trained(train)[0], trained(train, settings=other)[0])
