@@ -49,7 +49,7 @@ def test_table_names_exactly_the_files_of_the_folder(rows):
     other = {file.name for file in FOLDER.rglob("*") if file.is_file()} - {
         Path(f).name for f in files
     }
-    assert other == {"README.md", "words.csv"}
+    assert other == {"README.md", "word_model.pt", "words.csv"}
 
 
 def test_rows_agree_with_file_names(rows):
