@@ -36,6 +36,7 @@ class Explorer:
     lanes: tuple[Lane, ...] = ()
     defaults: dict[str, Any] = {}
     presets: dict[str, dict[str, Any]] = {}
+    zero_is_none: tuple[str, ...] = ("win_length", "norm")  # a control cannot hold None
 
     def __init__(self, waveform: Any, sample_rate: float, *, start: dict[str, Any]) -> None:
         unknown = sorted(set(start) - set(self.defaults))
@@ -84,8 +85,9 @@ class Explorer:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The values of all controls; ``win_length`` is ``None`` where it follows ``n_fft``."""
-        return {name: slider.value or None for name, slider in self.sliders.items()}
+        """The values of all controls; 0 is ``None`` for those named in ``zero_is_none``."""
+        held = {name: slider.value for name, slider in self.sliders.items()}
+        return held | {name: held[name] or None for name in self.zero_is_none if name in held}
 
     @property
     def error(self) -> str:

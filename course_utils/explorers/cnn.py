@@ -148,11 +148,6 @@ class CnnExplorer(Explorer):
             for row in rows
         ]
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The values of all controls."""
-        return {name: slider.value for name, slider in self.sliders.items()}
-
     def set(self, **values: Any) -> None:
         """Move several controls and redraw once; see :meth:`Explorer.set`."""
         super().set(**dict(sorted(values.items(), key=lambda item: item[0] != "stage")))

@@ -188,6 +188,7 @@ class DecibelExplorer(Explorer):
         Lane("decibel", "picture", "Mel spectrogram in dB", height=170),
         Lane("histogram", "chart", "histogram of all cells", height=125),
     )
+    zero_is_none = ("top_db",)  # nothing is clamped
     defaults = {
         "top_db": 80,
         "amin": 1e-10,
@@ -231,12 +232,6 @@ class DecibelExplorer(Explorer):
 
     def _apply(self, values: dict[str, Any]) -> None:
         self.set(**(self.defaults | values))  # a preset shows one thing at a time
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The values of all controls; ``top_db`` is ``None`` where nothing is clamped."""
-        held = {name: slider.value for name, slider in self.sliders.items()}
-        return held | {"top_db": held["top_db"] or None}
 
     # ---- from settings to what is seen
 

@@ -217,11 +217,6 @@ class NormalizeExplorer(Explorer):
         super().__init__(waveform, sample_rate, start=start)
         self.view.pin_lane = "after"
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The values of all controls."""
-        return {name: slider.value for name, slider in self.sliders.items()}
-
     def _make_chain(self, waveform: Tensor, sample_rate: float) -> LiveChain:
         return GainChain(waveform, sample_rate, own=self._own)
 

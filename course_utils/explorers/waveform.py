@@ -139,11 +139,6 @@ class WaveformExplorer(Explorer):
         options = sorted({*steps, value}, reverse=name == "gain_db")
         return make_slider(name, [(texts[name](step), step) for step in options], value)
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The values of all controls."""
-        return {name: slider.value for name, slider in self.sliders.items()}
-
     # ---- the way of the sound
 
     def sampled(self, settings: dict[str, Any]) -> Sampled:

@@ -253,11 +253,6 @@ class YourSoundExplorer(Explorer):
             for row in rows
         ]
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The values of all controls."""
-        return {name: slider.value for name, slider in self.sliders.items()}
-
     def set(self, **values: Any) -> None:
         """Move several controls and redraw once; see :meth:`Explorer.set`."""
         if "start_s" in values:
