@@ -26,7 +26,7 @@ import torch
 from course_utils.data.bundled_words import load_bundled_words
 from course_utils.data.recordings import find_recordings
 from course_utils.data.speech_commands import load_speech_commands
-from course_utils.data.spoken_words import SpokenWords
+from course_utils.data.spoken_words import SpokenWords, split_by_speaker
 from course_utils.models.sweep import (
     Setting,
     Summary,
@@ -41,6 +41,7 @@ from course_utils.models.sweep import (
 )
 from course_utils.models.train import TrainingSettings
 
+QUIETER_DB = -40.0
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "sweep.jsonl"
 PARTS = {
     # where a picture's rows and columns come from
@@ -48,7 +49,7 @@ PARTS = {
         n_fft=[256, 512, 1024, 2048], hop_length=[128, 256, 512, 1024], n_mels=[8, 16, 32, 64]
     ),
     # mel against linear, at equal size
-    "axis": grid(n_mels=[8, 16, 32, 64], frequency_axis=["mel", "linear"]),
+    "axis": grid(n_mels=[8, 16, 32, 64, 128], frequency_axis=["mel", "linear"]),
     # what stands between power and the network
     "scale": grid(scale=["db", "magnitude", "power"], normalize=["per clip", "data set", "none"]),
 }
@@ -60,11 +61,25 @@ def settings_of(parts: list[str]) -> list[Setting]:
 
 
 def clips(limit: int | None = None) -> tuple[SpokenWords, dict[str, SpokenWords]]:
-    """Synthetic voices to learn from; other voices, and people if there are any, to judge by."""
-    train, tests = load_bundled_words("train"), {"other voices": load_bundled_words("test")}
-    people = find_recordings().get("speech_commands")
-    if people is not None:
-        tests["real people"] = load_speech_commands(people)
+    """Synthetic voices to learn from; people to choose by, and other people to report on.
+
+    The first test set is the one that choices are made on; the others are looked at afterwards.
+    Without recordings of people it is the synthetic validation voices.
+    """
+    train = load_bundled_words("train")
+    tests = {"validation voices": load_bundled_words("validation")}
+    tests["test voices"] = load_bundled_words("test")
+    folder = find_recordings().get("speech_commands")
+    if folder is not None:
+        people = load_speech_commands(folder)
+        _, chosen_by, others = split_by_speaker(people, shares=(0.0, 0.5, 0.5))
+        quieter = others.waveforms * 10.0 ** (QUIETER_DB / 20.0)
+        tests = {
+            "people to choose by": chosen_by,
+            "other people": others,
+            "other people, 40 dB quieter": dataclasses.replace(others, waveforms=quieter),
+            **tests,
+        }
     if limit is None:
         return train, tests
     return some(train, limit), {name: some(words, limit) for name, words in tests.items()}
@@ -188,7 +203,7 @@ def describe(record: dict[str, object]) -> str:
     if "error" in record:
         return f"{what}: {record['error']}"
     scores = ", ".join(f"{name} {100 * v:.1f} %" for name, v in record["accuracies"].items())
-    return f"{what}: {scores} ({record['train_seconds']:.0f} s)"
+    return f"{what}: {scores} ({record['train_seconds']:.0f} CPU s)"
 
 
 def table(arguments: argparse.Namespace) -> None:

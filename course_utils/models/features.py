@@ -5,9 +5,16 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from course_utils.signal import LogMelSpectrogram, MelParams, power_to_db, standardize
+from course_utils.signal import (
+    LogMelSpectrogram,
+    MelParams,
+    fft_freqs_hz,
+    power_to_db,
+    standardize,
+)
 from course_utils.signal._checks import check_choice, check_float_tensor, check_waveform
 
+FrequencyAxis = Literal["mel", "linear"]
 Scale = Literal["db", "magnitude", "power"]
 Normalize = Literal["per clip", "data set", "none"]
 
@@ -65,6 +72,27 @@ def centre_by_energy(waveform: Tensor) -> Tensor:
     return roll_samples(waveform, (middle - energy_centre(waveform)).round().long())
 
 
+def linear_filterbank(params: MelParams) -> Tensor:
+    """Make triangles whose centres are equally far apart in Hz, as many as ``params.n_mels``.
+
+    They have height 1, as the mel triangles have: only their places differ.
+
+    Args:
+        params: The settings of the spectrogram.
+
+    Returns:
+        Weights, shape ``(n_freqs, n_mels)``, from ``f_min`` to ``f_max``.
+
+    Source: torchaudio.functional.linear_fbanks.  Notebook: 07_tuning.ipynb.
+    """
+    highest = params.sample_rate / 2.0 if params.f_max is None else params.f_max
+    edges = torch.linspace(params.f_min, highest, params.n_mels + 2, dtype=torch.float64)
+    freqs = fft_freqs_hz(params.n_fft, sample_rate=params.sample_rate)[:, None]  # (n_freqs, 1)
+    step = edges[1] - edges[0]
+    distance = (freqs - edges[1:-1]).abs() / step  # (n_freqs, n_mels): 0 at the centre, 1 outside
+    return (1.0 - distance).clamp(min=0.0).to(torch.float32)
+
+
 class WordFeatures(nn.Module):
     """Turn seconds of sound into the pictures that the network reads.
 
@@ -73,6 +101,7 @@ class WordFeatures(nn.Module):
 
     Args:
         params: The settings of the mel spectrogram; ``None`` takes the course's.
+        frequency_axis: "mel", or "linear" for as many bands that are equally wide in Hz.
         scale: "db", or "power" or "magnitude" to see what leaving out the decibels costs.
         normalize: "per clip" measures every clip by itself; "data set" uses the two numbers
             that :meth:`measure` found in the training set; "none" leaves the values alone.
@@ -88,11 +117,13 @@ class WordFeatures(nn.Module):
         self,
         params: MelParams | None = None,
         *,
+        frequency_axis: FrequencyAxis = "mel",
         scale: Scale = "db",
         normalize: Normalize = "per clip",
         centre: bool = True,
     ) -> None:
         super().__init__()
+        check_choice(frequency_axis, "frequency_axis", get_args(FrequencyAxis))
         check_choice(scale, "scale", get_args(Scale))
         check_choice(normalize, "normalize", get_args(Normalize))
         check_choice(centre, "centre", (True, False))
@@ -101,6 +132,9 @@ class WordFeatures(nn.Module):
             raise ValueError(
                 f"params.power={self.params.power} must be 2.0: here «scale» says what is seen"
             )
+        if frequency_axis == "linear":
+            self.log_mel.mel_spectrogram.mel_scale.fb.copy_(linear_filterbank(self.params))
+        self.frequency_axis = frequency_axis
         self.scale, self.normalize, self.centre = scale, normalize, bool(centre)
         self.register_buffer("mean", torch.tensor(float("nan")))
         self.register_buffer("std", torch.tensor(float("nan")))
@@ -151,8 +185,12 @@ class WordFeatures(nn.Module):
         self.std.copy_(scaled.std(unbiased=False))
 
     def settings(self) -> dict[str, object]:
-        """Everything but ``params`` that makes the same features again."""
-        return {"scale": self.scale, "normalize": self.normalize, "centre": self.centre}
+        """Everything but ``params`` that makes the same features again.
+
+        A mel axis goes without saying: so model files from before there was a choice stay valid.
+        """
+        axis = {} if self.frequency_axis == "mel" else {"frequency_axis": self.frequency_axis}
+        return axis | {"scale": self.scale, "normalize": self.normalize, "centre": self.centre}
 
     def _scaled(self, mel_power: Tensor) -> Tensor:
         check_float_tensor(mel_power, "mel_power", min_dims=2, shape="(..., n_mels, n_frames)")

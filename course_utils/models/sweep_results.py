@@ -14,12 +14,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, get_args
 
-import torch
 from torch import Tensor
 
 from course_utils.models.evaluate import MeanAndSpread, mean_and_spread
-from course_utils.models.features import Normalize, Scale, WordFeatures
-from course_utils.signal import MelParams, empty_mel_bands, fft_freqs_hz
+from course_utils.models.features import (
+    FrequencyAxis,
+    Normalize,
+    Scale,
+    WordFeatures,
+    linear_filterbank,
+)
+from course_utils.signal import MelParams, empty_mel_bands
 from course_utils.signal._checks import check_choice
 
 try:
@@ -28,7 +33,6 @@ except ImportError:
     fcntl = None
     import msvcrt  # Windows
 
-FrequencyAxis = Literal["mel", "linear"]
 Cost = Literal["inference_ms", "train_seconds", "n_cells"]
 Record = dict[str, object]
 
@@ -80,8 +84,12 @@ class Setting:
 
     def features(self) -> WordFeatures:
         """Make the module that turns waveforms into these pictures."""
-        make = WordFeatures if self.frequency_axis == "mel" else LinearFeatures
-        return make(self.params(), scale=self.scale, normalize=self.normalize)
+        return WordFeatures(
+            self.params(),
+            frequency_axis=self.frequency_axis,
+            scale=self.scale,
+            normalize=self.normalize,
+        )
 
     def shape(self, n_samples: int = N_SAMPLES) -> tuple[int, int]:
         """Bands and frames of a picture of ``n_samples`` samples."""
@@ -160,50 +168,6 @@ def grid(
         why = f": {made[0].problem()}" if made else ""
         raise ValueError(f"grid() has no setting that makes sense{why}")
     return kept
-
-
-# ------------------------------------------------------------------------- the linear axis
-
-
-class LinearFeatures(WordFeatures):
-    """Word features whose bands are equally wide in Hz; all the rest is the same.
-
-    The bands are triangles of height 1, as the mel bands are, so that a picture has the same
-    size and only the places of the triangles differ.
-
-    Args:
-        params: As in :class:`WordFeatures`; ``n_mels`` counts the linear bands.
-        **choices: As in :class:`WordFeatures`.
-
-    Notebook: 07_tuning.ipynb.
-    """
-
-    def __init__(self, params: MelParams | None = None, **choices: object) -> None:
-        super().__init__(params, **choices)
-        self.log_mel.mel_spectrogram.mel_scale.fb.copy_(linear_filterbank(self.params))
-
-    def settings(self) -> dict[str, object]:
-        """Everything but ``params`` that tells these features from others."""
-        return super().settings() | {"frequency_axis": "linear"}
-
-
-def linear_filterbank(params: MelParams) -> Tensor:
-    """Make triangles whose centres are equally far apart in Hz, as many as ``params.n_mels``.
-
-    Args:
-        params: The settings of the spectrogram.
-
-    Returns:
-        Weights, shape ``(n_freqs, n_mels)``, from ``f_min`` to ``f_max``, each of height 1.
-
-    Notebook: 07_tuning.ipynb.
-    """
-    highest = params.sample_rate / 2.0 if params.f_max is None else params.f_max
-    edges = torch.linspace(params.f_min, highest, params.n_mels + 2, dtype=torch.float64)
-    freqs = fft_freqs_hz(params.n_fft, sample_rate=params.sample_rate)[:, None]  # (n_freqs, 1)
-    step = edges[1] - edges[0]
-    distance = (freqs - edges[1:-1]).abs() / step  # (n_freqs, n_mels): 0 at the centre, 1 outside
-    return (1.0 - distance).clamp(min=0.0).to(torch.float32)
 
 
 def _filterbank(setting: Setting) -> Tensor:

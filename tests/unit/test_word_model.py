@@ -149,9 +149,10 @@ def test_what_is_loaded_gives_identical_logits(model, clips, tmp_path):
     assert (tmp_path / "model.pt").stat().st_size < 400_000
 
 
-def test_settings_and_statistics_travel_with_the_weights(clips, tmp_path):
+@pytest.mark.parametrize("frequency_axis", ["mel", "linear"])
+def test_settings_and_statistics_travel_with_the_weights(clips, tmp_path, frequency_axis):
     features = WordFeatures(
-        MelParams(n_mels=40, hop_length=256, top_db=60.0),
+        MelParams(n_mels=40, hop_length=256, top_db=60.0), frequency_axis=frequency_axis,
         scale="magnitude", normalize="data set", centre=False,
     )  # fmt: skip
     features.measure(features.mel_power(clips))
