@@ -4,6 +4,7 @@
     python tools/measure_sweep.py run --jobs 2         # every part of the grid, five seeds
     python tools/measure_sweep.py run axis scale --seeds 3
     python tools/measure_sweep.py run --dask ADDRESS   # on a cluster; without ADDRESS one here
+    python tools/measure_sweep.py clock                # time single clips again, on a quiet machine
     python tools/measure_sweep.py table                # what is there, and the best for its cost
 
 A line for each run goes into docs/sweep.jsonl as soon as it is done, and what is there already
@@ -16,6 +17,7 @@ import contextlib
 import dataclasses
 import itertools
 import os
+import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -38,10 +40,13 @@ from course_utils.models.sweep import (
     run_one,
     run_sweep,
     summarise,
+    time_setting,
 )
+from course_utils.models.sweep_results import replace_results
 from course_utils.models.train import TrainingSettings
 
 QUIETER_DB = -40.0
+N_ROUNDS = 5  # in which every setting is timed
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "sweep.jsonl"
 PARTS = {
     # where a picture's rows and columns come from
@@ -206,6 +211,25 @@ def describe(record: dict[str, object]) -> str:
     return f"{what}: {scores} ({record['train_seconds']:.0f} CPU s)"
 
 
+def clock(arguments: argparse.Namespace) -> None:
+    """Replace the time of a single clip in every line, all settings measured in turns.
+
+    It depends on nothing that was trained, but on what else the computer is doing.
+    """
+    records = read_results(arguments.results).records
+    waveforms = load_bundled_words("validation").waveforms
+    rounds: dict[Setting, list[float]] = {Setting(**r["setting"]): [] for r in records}
+    for _ in range(N_ROUNDS):
+        for setting, times_ms in rounds.items():
+            times_ms.append(time_setting(setting, waveforms))
+    again = [
+        record | {"inference_ms": round(statistics.median(rounds[Setting(**record["setting"])]), 4)}
+        for record in records
+    ]
+    replace_results(arguments.results, again)
+    print(f"timed {len(rounds)} settings, one clip each")
+
+
 def table(arguments: argparse.Namespace) -> None:
     """Show the mean of every setting, and which of them no other beats."""
     results = read_results(arguments.results)
@@ -237,10 +261,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("run", "estimate", "table"):
+    for name in ("run", "estimate", "clock", "table"):
         command = commands.add_parser(name)
         command.add_argument("--results", type=Path, default=RESULTS, help="file of the results")
-        if name == "table":
+        if name in ("clock", "table"):
             continue
         command.add_argument(
             "parts", nargs="*", metavar="PART", help=f"of the grid: {', '.join(PARTS)}; none is all"
@@ -256,7 +280,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
                 "--dask", nargs="?", const="", metavar="ADDRESS", help="of a cluster's scheduler"
             )
     parsed = parser.parse_args(arguments)
-    if parsed.command != "table":
+    if parsed.command in ("run", "estimate"):
         unknown = [part for part in parsed.parts if part not in PARTS]
         if unknown:
             parser.error(f"part {unknown[0]!r} is not known; choose from {', '.join(PARTS)}")
@@ -267,7 +291,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     parsed = parse(arguments)
     torch.set_num_threads(1)
-    command = {"run": run, "estimate": estimate, "table": table}[parsed.command]
+    command = {"run": run, "estimate": estimate, "clock": clock, "table": table}[parsed.command]
     try:
         return command(parsed) or 0
     except (SweepError, ValueError) as problem:

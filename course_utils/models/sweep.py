@@ -268,6 +268,31 @@ def _warm_up() -> None:
     fit(model, _Clips(noise, torch.tensor([0, 1])), None, settings=TrainingSettings(n_epochs=1))
 
 
+def time_setting(
+    setting: Setting, waveforms: Tensor, *, n_classes: int = 10, channels: Sequence[int] = CHANNELS
+) -> float:
+    """Measure again how long one clip takes, for the table of a sweep on a busy computer.
+
+    The time does not depend on the weights, so nothing is trained.
+
+    Args:
+        setting: How pictures are made.
+        waveforms: Clips, shape ``(n_clips, time)``.
+        n_classes: How many words the network tells apart.
+        channels: Those of the network.
+
+    Returns:
+        Milliseconds from samples to scores in one thread, the median of several clips.
+    """
+    names = [str(label) for label in range(n_classes)]
+    network = WordCNN(n_classes, setting.n_mels, channels)
+    with _ONE_AT_A_TIME, _one_thread():
+        model = WordModel(names, features=setting.features(), network=network)
+        if setting.normalize == "data set":
+            model.features.measure(model.features.mel_power(waveforms))
+        return _inference_ms(model, waveforms)
+
+
 def _inference_ms(model: WordModel, waveforms: Tensor) -> float:
     """Measure how long one clip takes from samples to scores: the median of several."""
     spent_ms = []
@@ -730,4 +755,5 @@ __all__ = [
     "run_one",
     "run_sweep",
     "summarise",
+    "time_setting",
 ]

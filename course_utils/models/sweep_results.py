@@ -239,7 +239,7 @@ def append_result(path: str | os.PathLike[str], record: Mapping[str, object]) ->
     Raises:
         OSError: If the disk is full or the file may not be written.
     """
-    line = (json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    line = _line(record)
     with open(path, "a+b", buffering=0) as file, _locked(file):
         if file.seek(0, os.SEEK_END) > 0:
             file.seek(-1, os.SEEK_END)
@@ -248,6 +248,10 @@ def append_result(path: str | os.PathLike[str], record: Mapping[str, object]) ->
         if file.write(line) != len(line):
             raise OSError("the line was not written completely: is the disk full?")
         os.fsync(file.fileno())
+
+
+def _line(record: Mapping[str, object]) -> bytes:
+    return (json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 @contextlib.contextmanager
@@ -264,6 +268,19 @@ def _locked(file: BinaryIO) -> Iterator[None]:
     finally:
         file.seek(_LOCKED_BYTE)
         msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+
+
+def replace_results(path: str | os.PathLike[str], records: Iterable[Record]) -> None:
+    """Write a file of results anew, as a whole or not at all.
+
+    Args:
+        path: The file.
+        records: All that it shall hold.
+    """
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(b"".join(_line(record) for record in records))
+    os.replace(part, path)
 
 
 def _parse(line: bytes) -> Record | None:

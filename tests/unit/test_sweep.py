@@ -30,6 +30,7 @@ from course_utils.models.sweep import (
     run_one,
     run_sweep,
     summarise,
+    time_setting,
 )
 from course_utils.models.sweep_results import append_result
 from course_utils.models.train import TrainingSettings, fit
@@ -626,6 +627,31 @@ def test_the_command_measures_its_parts_and_shows_the_table(measure, path, capsy
     shown = capsys.readouterr().out
     assert shown.count(f"{SETTINGS[2]}\n") >= 1
     assert "not beaten, by inference_ms" in shown
+
+
+def test_clips_are_timed_again_and_nothing_else_changes(measure, path, capsys, monkeypatch):
+    assert measure("run", "first", "--epochs", "1", "--jobs", "1", "--seeds", "2") == 0
+    before = read_results(path).records
+    times = iter([9.0, 1.0, 5.0] * 2)
+    order = []
+
+    def timed(setting, waveforms):
+        order.append(setting)
+        return next(times)
+
+    monkeypatch.setattr(tool, "N_ROUNDS", 3)
+    monkeypatch.setattr(tool, "time_setting", timed)
+    assert measure("clock") == 0
+    assert "timed 2 settings" in capsys.readouterr().out
+    assert order == SETTINGS[:2] * 3, "in turns: a busy moment hits all alike"
+    after = read_results(path).records
+    assert [r["inference_ms"] for r in after] == [5.0, 5.0, 5.0, 5.0]
+    assert [r | {"inference_ms": 0} for r in after] == [r | {"inference_ms": 0} for r in before]
+
+
+def test_a_setting_is_timed_without_training(train):
+    for setting in (Setting(n_mels=8), Setting(normalize="data set", frequency_axis="linear")):
+        assert time_setting(setting, train.waveforms) > 0
 
 
 def test_the_command_says_what_failed_and_what_it_does_not_know(measure, path, capsys, monkeypatch):
