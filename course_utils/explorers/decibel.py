@@ -183,6 +183,7 @@ class DecibelExplorer(Explorer):
     """Waveform, picture in decibels and its histogram; see :func:`explore_decibel`."""
 
     title = "Decibel explorer"
+    kind = "decibel"
     lanes = (
         Lane("waveform", "waveform", "waveform", height=50),
         Lane("decibel", "picture", "Mel spectrogram in dB", height=170),
@@ -230,8 +231,11 @@ class DecibelExplorer(Explorer):
     def _course_pictures(self, settings: dict[str, Any]) -> dict[str, Picture]:
         return self._pictures(DecibelChain(self.chain.waveform, self.chain.sample_rate), settings)
 
-    def _apply(self, values: dict[str, Any]) -> None:
-        self.set(**(self.defaults | values))  # a preset shows one thing at a time
+    def _preset(self, values: dict[str, Any]) -> dict[str, Any]:
+        return self.defaults | values  # a preset shows one thing at a time
+
+    def _live(self) -> dict[str, Any]:
+        return super()._live() | {"gain": "factor"}
 
     # ---- from settings to what is seen
 
@@ -404,7 +408,8 @@ def _factor(convert: Callable[[Tensor], Tensor], db: float) -> float:
 
 
 def _db(value: float) -> str:
-    return f"{value:.1f} dB".replace("-", "\u2212")
+    text = f"{value:.1f} dB".replace("-", "\u2212")
+    return text.lstrip("\u2212") if text == "\u22120.0 dB" else text  # there is no minus zero
 
 
 def _percent(share: float) -> str:

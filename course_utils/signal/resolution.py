@@ -9,6 +9,7 @@ from course_utils.signal._checks import check_positive
 from course_utils.signal.stft import WindowName, get_window
 
 _OVERSAMPLING = 64  # points between two DFT bins: the width is right to about 1/100 bin
+_ROUNDING = 1e-9  # of the weights: what is nearer is the same height
 
 
 def window_resolution(
@@ -36,8 +37,10 @@ def window_resolution(
     """
     check_positive(sample_rate, "sample_rate")
     weights = get_window(window, win_length, dtype=torch.float64)
-    seconds = int((weights >= 0.5 * weights.max()).sum()) / sample_rate
-    return seconds, _width_in_bins(window) * sample_rate / win_length
+    over = weights - 0.5 * weights.max()
+    # A sample that lies on half the height, but for rounding, lies half outside.
+    samples = float((over > _ROUNDING).sum()) + 0.5 * float((over.abs() <= _ROUNDING).sum())
+    return samples / sample_rate, _width_in_bins(window) * sample_rate / win_length
 
 
 @functools.cache
@@ -48,4 +51,4 @@ def _width_in_bins(window: WindowName, length: int = 1024) -> float:
     below = int((lobe < 0.5 * lobe[0]).nonzero()[0])  # first point under half height
     high, low = lobe[below - 1], lobe[below]
     crossing = below - 1 + float((high - 0.5 * lobe[0]) / (high - low))
-    return 2.0 * crossing / _OVERSAMPLING
+    return round(2.0 * crossing / _OVERSAMPLING, 9)  # Hann: 2 bins, whatever the last digits are

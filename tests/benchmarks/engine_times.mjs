@@ -1,14 +1,17 @@
 // How long the browser engine takes for a picture, under node: `node tests/benchmarks/engine_times.mjs`.
 //
-// Each row is measured after every stage was forgotten, as when n_fft moves: transform, peak, rows and 8 bits
-// of both lanes of the Mel explorer. Medians of 25 in ms: by the clock, and of the processor, which other
-// programs disturb less; «bands» is the processor's when only n_mels moves.
+// Each row is measured after every stage was forgotten, as when n_fft moves: transform, peak, rows and 8 bits.
+// Medians of 25 in ms: by the clock, and of the processor, which other programs disturb less.
+// First the five explorers with 5 s of sound: all their lanes with read-out and notes, the dearest lane alone,
+// and all of it when a setting moves that the transform does not depend on. Then both lanes of the Mel explorer
+// for longer sounds and other settings; «bands» is the processor's when only n_mels moves.
 import { readFileSync } from "node:fs";
 
-const file = new URL("../../course_utils/sound_view/static/engine.js", import.meta.url);
-const text = readFileSync(file, "utf8");
-const { soundEngine } = await import("data:text/javascript;base64," + Buffer.from(text).toString("base64"));
-const { Engine } = soundEngine();
+const folder = new URL("../../course_utils/sound_view/static/", import.meta.url);
+const text = ["words.js", "engine.js"].map((name) => readFileSync(new URL(name, folder), "utf8")).join("\n");
+const module = await import("data:text/javascript;base64," + Buffer.from(text).toString("base64"));
+const { Engine, answerTo, ...texts } = module.soundEngine();
+const words = module.soundWords(texts);
 
 const SAMPLE_RATE = 22050;
 const RUNS = 25;
@@ -32,6 +35,18 @@ const MORE = {
 const DECIBEL = {
   top_db: 80, amin: 1e-10, ref: 1, gain_db: 0, neighbour: 0, formula: "10 log10(power)", colours: "below the peak",
 };
+const NORMALIZE = { gain_db: -20, method: "per clip", eps: 1e-8, statistics: [-30, 18] };
+const HEAVIEST = { ...BASE, ...HEAVY, hop_length: 16 };
+const EXPLORERS = [ // kind, its lanes, settings, and one that moves
+  ["stft", ["spectrogram"], BASE, { top_db: 70 }],
+  ["mel", ["spectrogram", "mel", "filterbank"], BASE, { n_mels: 80 }],
+  ["road", ["spectrogram", "mel"], BASE, { n_mels: 80 }],
+  ["decibel", ["decibel", "histogram"], DECIBEL, { gain_db: -10 }],
+  ["normalize", ["before", "after", "histogram_before", "histogram_after"], NORMALIZE, { method: "per band" }],
+  ["stft", ["spectrogram"], HEAVIEST, { top_db: 70 }],
+  ["mel", ["spectrogram", "mel", "filterbank"], HEAVIEST, { n_mels: 192 }],
+  ["road", ["spectrogram", "mel"], HEAVIEST, { n_mels: 192 }],
+];
 
 /** Plucked notes over a little noise: two notes each second, loud when they begin. */
 function makeNotes(seconds) {
@@ -86,6 +101,24 @@ function row(name, engine, settings, visible) {
   console.log(`${name.padEnd(WIDTH)}${String(draw().nColumns).padStart(9)}${inColumns([...all, bands[1]])}`);
 }
 
+/** All lanes of an explorer with its words, each lane alone, and all when only `moved` moves. */
+function explorerRow(engine, kind, lanes, settings, moved) {
+  const ask = (some, change = {}) =>
+    answerTo(engine, { kind, lanes: some, settings: { ...settings, ...change }, visible: [0, 5] }, 1, words);
+  const forget = () => engine.kept.clear();
+  const all = times(() => ask(lanes), forget);
+  const alone = lanes.map((lane) => times(() => ask([lane]), forget));
+  const dearest = alone.reduce((most, each) => (each[1] > most[1] ? each : most));
+  let n = 0;
+  const moving = times(() => ask(lanes, ++n % 2 ? moved : {}));
+  const name = `${kind}, ${settings === HEAVIEST ? "n_fft 4096, 256 mels, hop 16" : "default"}`;
+  console.log(`${name.padEnd(WIDTH)}${inColumns([...all, dearest[1], moving[1]])}`);
+}
+
+console.log(`${"".padEnd(WIDTH)}    clock  process  dearest   moving`);
+const five = new Engine(makeNotes(5));
+for (const explorer of EXPLORERS) explorerRow(five, ...explorer);
+
 console.log(`${"".padEnd(WIDTH)}   columns    clock  process    bands`);
 for (const seconds of [5, 30, 600]) {
   const engine = new Engine(makeNotes(seconds));
@@ -98,9 +131,4 @@ const noise = new Engine(makeNoise(30));
 for (const [name, change] of Object.entries(SETTINGS)) {
   row(`30 s of noise, 5 s visible, ${name}`, noise, { ...BASE, ...change }, [10, 15]);
 }
-const engine = new Engine(makeNotes(5));
-for (const [name, change] of Object.entries(MORE)) row(`5 s, ${name}`, engine, { ...BASE, ...change }, [0, 5]);
-for (const [lane, settings] of [["decibel", DECIBEL], ["after", { gain_db: -20, method: "per band", eps: 1e-8 }]]) {
-  const all = times(() => engine.picture(lane, settings, [0, 5]), () => engine.kept.clear());
-  console.log(`${`5 s, lane «${lane}»`.padEnd(WIDTH + 9)}${inColumns(all)}`);
-}
+for (const [name, change] of Object.entries(MORE)) row(`5 s, ${name}`, five, { ...BASE, ...change }, [0, 5]);

@@ -11,9 +11,9 @@
  * PyTorch's 32 bits are not that exact themselves; there PyTorch in 64 bits agrees to 0.00001 dB.)
  *
  * Which numbers are used:
- * - The samples are the 16-bit ones that the view plays; k stands for the amplitude k / `fullScale`. The
- *   kernel has the waveform before this rounding. Where that is seen (a computed sound with very quiet
- *   parts), the samples may be a Float32Array, too: then both engines have the same waveform.
+ * - The samples are the 16-bit ones that the view plays; k stands for the amplitude k / `fullScale`. That is the
+ *   kernel's waveform where it came from a 16-bit file. A computed one the kernel has without this rounding,
+ *   and in its quiet parts that is seen: then the samples are a Float32Array, and both have the same waveform.
  * - JavaScript computes in 64 bits, and so does the transform. (Kept in 32 bits it is no faster: every
  *   number would be converted on its way in and out.) What is kept, powers, are 32 bits wide, as in PyTorch.
  * - Where a rule of the kernel depends on its 32 bits (a 16-bit file behind a gain, a level on the edge of
@@ -22,12 +22,14 @@
  * Everything stands inside one function, because a function can tell its own text: `workerSource` makes a
  * Worker from it, and two such files can be joined without their names meeting.
  *
- * Order: numbers - Fourier transform - windows - Mel scale - decibels - frames and axes - Engine (lanes, stages,
- * pictures) - charts - Worker.
+ * What the explorers say beside their pictures is made by words.js, from the numbers that are known here.
+ *
+ * Order: numbers - numbers as text - Fourier transform - windows - Mel scale - decibels - frames and axes - Engine
+ * (lanes, stages, pictures) - charts - Worker. Behind it the page's side: BrowserEngine.
  *
  * @typedef {{samples: Int16Array | Float32Array, sampleRate: number, nChannels?: number, fullScale?: number}} Sound
  *   Channels lie side by side: left, right, left, right ... `fullScale` is the sample that stands for the
- *   amplitude 1: 32767 for 16-bit samples, as the view rounds, 1 for a waveform.
+ *   amplitude 1: 32768 for 16-bit samples, as the view rounds, 1 for a waveform.
  * @typedef {{[name: string]: any}} Settings  An explorer's settings, with the names that they have in Python.
  * @typedef {{cells: Uint8Array, nRows: number, nColumns: number, meta: any, values: Float32Array | Float64Array}}
  *   Picture
@@ -68,11 +70,51 @@ export function soundEngine() {
 
   const rounded = (values) => Array.from(values, (value) => Math.round(value * 100) / 100);
 
+  const NO_FRACTIONS = 1.5 * 2 ** 52; // beside such a number 64 bits hold no fraction: it is rounded away
+
   /** The nearest whole number; of two that are equally near the even one, as PyTorch rounds. */
-  function roundToEven(value) {
-    const up = Math.round(value);
-    return up - value === 0.5 && up % 2 !== 0 ? up - 1 : up;
+  const roundToEven = (value) => value + NO_FRACTIONS - NO_FRACTIONS;
+
+  // ---------------------------------------------------------------- numbers as text
+
+  /**
+   * A number with so many digits after the point, as Python's `f"{value:.1f}"` writes it. Both round what the
+   * number really is; but of two texts that are equally near, `toFixed` takes the larger one, Python the even
+   * one: 31.25 becomes "31.2".
+   */
+  function fixed(value, digits) {
+    const size = Math.abs(value);
+    const sign = signOf(value);
+    if (size >= 1e21) return sign + BigInt(size) + (digits ? `.${"0".repeat(digits)}` : "");
+    const long = size.toFixed(digits + 40);
+    return sign + evenOfTwo(size.toFixed(digits), long, long.indexOf(".") + (digits && digits + 1));
   }
+
+  /** A number with four digits, as Python's `f"{value:.4g}"` writes it: "0.001", "1e-05", "1235". */
+  function general(value, precision = 4) {
+    const sign = signOf(value);
+    if (value === 0) return `${sign}0`;
+    const size = Math.abs(value);
+    const long = size.toExponential(precision + 40).split("e");
+    const [short, power] = size.toExponential(precision - 1).split("e");
+    const digits = evenOfTwo(short, long[0], precision + 1);
+    const exponent = Number(power);
+    const plain = exponent >= -4 && exponent < precision;
+    const bare = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+    if (plain) return sign + bare(Number(`${digits}e${power}`).toFixed(Math.max(0, precision - 1 - exponent)));
+    return `${sign}${bare(digits)}e${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
+  }
+
+  const signOf = (value) => (value < 0 || Object.is(value, -0) ? "-" : ""); // zero has one, too
+
+  /** `short` is `long` rounded to its first characters, a half always up; here a half goes to the even digit. */
+  function evenOfTwo(short, long, length) {
+    const kept = long.slice(0, length);
+    const isHalf = /^\.?50*$/.test(long.slice(length));
+    return isHalf && "02468".includes(kept.at(-1)) ? kept : short;
+  }
+
+  const percent = (share) => `${fixed(100 * share, 0)} %`;
 
   // ---------------------------------------------------------------- Fourier transform
 
@@ -470,7 +512,10 @@ export function soundEngine() {
 
   /** Full width of the window's main lobe at half its height, in bins of a window-long transform. */
   function lobeWidth(name) {
-    if (!lobeWidths.has(name)) lobeWidths.set(name, measuredLobeWidth(makeWindow(name, 1024), 64));
+    if (!lobeWidths.has(name)) {
+      const bins = measuredLobeWidth(makeWindow(name, 1024), 64);
+      lobeWidths.set(name, Math.round(1e9 * bins) / 1e9); // Hann: 2 bins, whatever the last digits are
+    }
     return lobeWidths.get(name);
   }
 
@@ -496,7 +541,8 @@ export function soundEngine() {
   function resolution(spec, sampleRate) {
     const weights = makeWindow(spec.window, spec.winLength);
     const half = 0.5 * weights.reduce((a, b) => Math.max(a, b));
-    const wide = weights.reduce((count, w) => count + (w >= half ? 1 : 0), 0);
+    // Where a sample lies just on half the height, its other half lies outside.
+    const wide = weights.reduce((sum, w) => sum + (Math.abs(w - half) <= 1e-9 ? 0.5 : Number(w > half)), 0);
     return { dt_s: wide / sampleRate, df_hz: (lobeWidth(spec.window) * sampleRate) / spec.winLength };
   }
 
@@ -681,10 +727,15 @@ export function soundEngine() {
     return { nFft, hopLength, winLength, window, nFreqs: Math.floor(nFft / 2) + 1 };
   }
 
+  /** How many frames a sound has. */
+  function countFrames(spec, nSamples) {
+    const padded = nSamples + 2 * Math.floor(spec.nFft / 2);
+    return Math.max(0, 1 + Math.floor((padded - spec.nFft) / spec.hopLength));
+  }
+
   /** Which frames a picture shows: every `step`-th from `first`, `count` of them. */
   function framesOf(spec, visible, sound) {
-    const padded = sound.nSamples + 2 * Math.floor(spec.nFft / 2);
-    const total = Math.max(1, 1 + Math.floor((padded - spec.nFft) / spec.hopLength));
+    const total = Math.max(1, countFrames(spec, sound.nSamples));
     const hop_s = spec.hopLength / sound.sampleRate;
     const last = Math.min(total - 1, Math.ceil(visible[1] / hop_s - 0.5));
     const first = Math.min(last, Math.max(0, Math.floor(visible[0] / hop_s + 0.5)));
@@ -776,7 +827,7 @@ export function soundEngine() {
    */
   class Engine {
     /** @param {Sound} sound */
-    constructor({ samples, sampleRate, nChannels = 1, fullScale = samples instanceof Float32Array ? 1 : 32767 }) {
+    constructor({ samples, sampleRate, nChannels = 1, fullScale = samples instanceof Float32Array ? 1 : 32768 }) {
       if (!(sampleRate > 0)) throw new Error(`sampleRate=${sampleRate} must be positive, in Hz`);
       if (!samples.length) throw new Error("the sound is empty: at least one sample is needed");
       this.samples = mono(samples, nChannels);
@@ -829,8 +880,12 @@ export function soundEngine() {
     decibel(settings, visible) {
       const { spec, frames, bank } = this.fixedChain(DECIBEL_CHAIN, visible);
       const levels = this.levels(settings);
-      const mel = this.cached("visible mel", frames, () => this.fixedMel(spec, frames, bank));
-      const values = mel.map((power) => levels.of(Math.fround(power * levels.gain)));
+      const make = () => {
+        const mel = this.cached("visible mel", frames, () => this.fixedMel(spec, frames, bank));
+        return mel.map((power) => levels.of(Math.fround(power * levels.gain)));
+      };
+      const all = this.levelsOfAll(settings).after;
+      const values = partOf(all, bank.nMels, this.whole(spec), frames) ?? make();
       const [low, high] = colourSpan(levels, settings.colours);
       const axis = this.bands(bank.nMels, DECIBEL_CHAIN.mel_scale, spec.nFft);
       const drawn = valuesToCells(values, bank.nMels, low, high);
@@ -853,16 +908,38 @@ export function soundEngine() {
       const loudestOfAll = Math.fround(loudest * 10 ** (neighbour / 10));
       const floor = topDb === null ? -Infinity : Math.fround(before(loudestOfAll) - topDb);
       const of = (power) => Math.max(before(power), floor);
-      return { gain, ref, loudest, before, of, lowest: of(softest), highest: of(loudest) };
+      return { gain, ref, loudest, before, floor, of, lowest: of(softest), highest: of(loudest) };
+    }
+
+    /**
+     * The levels of all cells of the sound, before and after the clamp; how many were lifted, by `amin` and by
+     * the clamp, as parts of 1.
+     */
+    levelsOfAll(settings) {
+      const { colours, ...others } = settings; // they change no level
+      return this.cached("levels of all", others, () => {
+        const levels = this.levels(settings);
+        const power = this.wholeMel().map((p) => p * levels.gain);
+        const before = power.map(levels.before);
+        const after = before.map((level) => Math.max(level, levels.floor));
+        const amin = Math.fround(settings.amin);
+        const lifted = power.reduce((count, p) => count + (p < amin ? 1 : 0), 0);
+        const clamped = after.reduce((count, level, i) => count + (level > aLittleOver(before[i]) ? 1 : 0), 0);
+        return {
+          ref: levels.ref, loudest: levels.loudest, before, after, softest: smallest(before),
+          ...summary(after), aminShare: lifted / power.length, clampedShare: Math.fround(clamped / power.length),
+        };
+      });
     }
 
     /** The softest and the loudest cell of the whole sound, without a gain. */
     range() {
-      return this.cached("range", null, () => {
-        const { spec, frames, bank } = this.fixedChain(DECIBEL_CHAIN);
-        const mel = this.cached("whole mel", frames, () => this.fixedMel(spec, frames, bank));
-        return { least: smallest(mel), most: largest(mel) };
-      });
+      return this.cached("range", null, () => ({ least: smallest(this.wholeMel()), most: largest(this.wholeMel()) }));
+    }
+
+    wholeMel() {
+      const { spec, frames, bank } = this.fixedChain(DECIBEL_CHAIN);
+      return this.cached("whole mel", null, () => this.fixedMel(spec, frames, bank));
     }
 
     /** A chain whose settings no slider moves; without `visible` the whole sound. */
@@ -872,8 +949,7 @@ export function soundEngine() {
     }
 
     fixedMel(spec, frames, bank, ...file) {
-      const shown = file.length ? undefined : this.keptFor("whole mel", frames);
-      return shown ?? toBands(this.newPower(spec, frames, ...file), frames.count, bank);
+      return toBands(this.newPower(spec, frames, ...file), frames.count, bank);
     }
 
     /** @returns {Picture} The log-mel picture in dB, behind a gain and a 16-bit file. */
@@ -893,19 +969,63 @@ export function soundEngine() {
     }
 
     /** Normalised values of these frames, n_mels for each, measured on the whole clip. */
-    normalized({ method, eps, gain_db, statistics }, visible = undefined) {
-      checkChoice("method", method, Object.keys(NORMALIZE_SCALES));
+    normalized(settings, visible = undefined) {
+      const { normal, after } = this.measured(settings);
       const { nMels } = this.bank(NORMALIZE_CHAIN);
-      const whole = this.logMel(gain_db);
-      const { centre, scale } = centreAndScale(whole, nMels, method, statistics);
-      const normal = method === "none" ? (x) => x : (x, band) => (x - centre[band]) / (scale[band] + eps);
-      if (whole.some((x, i) => !Number.isFinite(normal(x, i % nMels)))) {
-        throw new Error(
-          "0 / 0: all cells are alike, so the standard deviation is 0, and eps is 0 too. " +
-            "The result is NaN, and one NaN makes every weight of a network NaN",
-        );
-      }
-      return new Float64Array(this.logMel(gain_db, visible)).map((x, i) => normal(x, i % nMels));
+      if (!visible) return after;
+      const { spec, frames } = this.fixedChain(NORMALIZE_CHAIN, visible);
+      const seen = partOf(after, nMels, this.whole(spec), frames);
+      return seen ?? new Float64Array(this.logMel(settings.gain_db, visible)).map((x, i) => normal(x, i % nMels));
+    }
+
+    /** The whole clip before and after, n_mels values for each frame, and what was measured on it. */
+    measured(settings) {
+      return this.cached("measured", settings, () => {
+        const { method, eps, gain_db, statistics } = settings;
+        checkChoice("method", method, Object.keys(NORMALIZE_SCALES));
+        const { nMels } = this.bank(NORMALIZE_CHAIN);
+        const before = this.logMel(gain_db);
+        const { centre, scale } = centreAndScale(before, nMels, method, statistics);
+        const normal = method === "none" ? (x) => x : (x, band) => (x - centre[band]) / (scale[band] + eps);
+        const after = new Float64Array(before).map((x, i) => normal(x, i % nMels));
+        if (!after.every(Number.isFinite)) {
+          throw new Error(
+            "0 / 0: all cells are alike, so the standard deviation is 0, and eps is 0 too. " +
+              "The result is NaN, and one NaN makes every weight of a network NaN",
+          );
+        }
+        return { before, after, centre, scale, normal, nMels, range: NORMALIZE_SCALES[method] };
+      });
+    }
+
+    /** Mean, standard deviation, smallest and largest of a measured clip, and where its loudest cell is. */
+    summaries(settings) {
+      return this.cached("summaries", settings, () => {
+        const { before, after, nMels, range } = this.measured(settings);
+        const { low, high } = range;
+        const outside = after.reduce((count, x) => count + (x < low || x > high ? 1 : 0), 0) / after.length;
+        return { before: summary(before), after: summary(after), loudest: firstLargest(before, nMels), outside };
+      });
+    }
+
+    /** Peak of the sound behind a gain and a 16-bit file, in dBFS; minus infinity for silence. */
+    peakDbfs(gainDb) {
+      const [peak] = fileOf(gainDb, this.fullScale)([this.loudestSample()]);
+      return Math.fround(20 * Math.fround(Math.log10(peak / 32768)));
+    }
+
+    /** How many samples a file cannot hold behind this gain. */
+    countClipped(gainDb) {
+      const gain = 10 ** (gainDb / 20);
+      const steps = (sample) => Math.fround(Math.fround(sample / this.fullScale) * Math.fround(gain));
+      if (gain <= 1 || steps(this.loudestSample()) <= 1) return 0;
+      return this.cached("clipped", gainDb, () =>
+        this.samples.reduce((count, sample) => count + (Math.abs(steps(sample)) > 1 ? 1 : 0), 0),
+      );
+    }
+
+    loudestSample() {
+      return this.cached("loudest sample", null, () => Math.max(largest(this.samples), -smallest(this.samples)));
     }
 
     normalizePicture(values, scale, visible, others) {
@@ -922,12 +1042,13 @@ export function soundEngine() {
       const make = () => {
         const mel = this.fixedMel(spec, frames, bank, fileOf(gainDb, this.fullScale), 32768);
         const level = mel.map((power) => powerToDb(power, 1, AMIN));
-        const highest = visible ? largest(this.logMel(gainDb)) : largest(level);
+        const highest = largest(visible ? this.logMel(gainDb) : level);
         const floor = Math.fround(highest - NORMALIZE_TOP_DB);
         return level.map((db) => Math.max(db, floor));
       };
-      const shown = visible && this.keptFor("whole level", [gainDb, frames]);
-      return shown ?? this.cached(visible ? "visible level" : "whole level", [gainDb, frames], make);
+      if (!visible) return this.cached("whole level", gainDb, make);
+      const shown = partOf(this.logMel(gainDb), bank.nMels, this.whole(spec), frames);
+      return shown ?? this.cached("visible level", [gainDb, frames], make);
     }
 
     // ---- stages
@@ -945,6 +1066,10 @@ export function soundEngine() {
     keptFor(stage, key) {
       const kept = this.kept.get(stage);
       return kept && kept.text === JSON.stringify(key) ? kept.value : undefined;
+    }
+
+    countFrames(spec) {
+      return countFrames(spec, this.nSamples);
     }
 
     /** All frames of the sound, or an overview of a long one. */
@@ -1006,6 +1131,11 @@ export function soundEngine() {
       return this.cached("axis", [axis, nFft, thinned], () => frequencyRows(axis, nFft, this.sampleRate, thinned));
     }
 
+    /** What the window of these settings can tell apart: {dt_s, df_hz}. */
+    resolution({ window, winLength }) {
+      return this.cached("box", [window, winLength], () => resolution({ window, winLength }, this.sampleRate));
+    }
+
     bands(nMels, scale, nFft) {
       return this.cached("bands", [nMels, scale, nFft], () => bandRows(nMels, scale, this.sampleRate, nFft));
     }
@@ -1033,7 +1163,7 @@ export function soundEngine() {
           window: windowShape(spec.window),
         },
         rows,
-        box: this.cached("box", [spec.window, spec.winLength], () => resolution(spec, this.sampleRate)),
+        box: this.resolution(spec),
         marks: [],
         y_marks: [],
         settings,
@@ -1151,6 +1281,16 @@ export function soundEngine() {
     return mixed;
   }
 
+  /** The values of some frames out of those of the whole sound, if they are among them: n for each frame. */
+  function partOf(values, n, whole, frames) {
+    if (frames.step !== whole.step) return undefined; // of a long sound the whole is an overview
+    const first = (frames.first - whole.first) / whole.step;
+    return values.subarray(first * n, (first + frames.count) * n);
+  }
+
+  /** A level that the clamp lifted is more than this above it: the rest is rounding, in 32 bits. */
+  const aLittleOver = (level) => Math.fround(level + Math.fround(1e-3));
+
   /** Which decibels are black and white: tied to the picture's peak, or fixed. */
   function colourSpan({ lowest, highest }, colours) {
     checkChoice("colours", colours, ["below the peak", "lowest to peak", "-60 to 40 dB"]);
@@ -1209,6 +1349,20 @@ export function soundEngine() {
     let squares = 0;
     for (let i = first; i < values.length; i += step) squares += (values[i] - mean) ** 2;
     return { mean, std: Math.sqrt(squares / count) };
+  }
+
+  /** What is said about many values in four numbers. */
+  function summary(values) {
+    return { ...meanAndStd(values), min: smallest(values), max: largest(values) };
+  }
+
+  /** Place of the largest value; of several that are alike the one in the lowest band, there the first. */
+  function firstLargest(values, nMels) {
+    const most = largest(values);
+    for (let band = 0; band < nMels; band++) {
+      for (let i = band; i < values.length; i += nMels) if (values[i] === most) return i;
+    }
+    return -1;
   }
 
   /** A gain and a 16-bit file behind it, as a function of the samples of a frame. */
@@ -1307,24 +1461,13 @@ export function soundEngine() {
   const centresOf = (low, high, count) =>
     Float64Array.from({ length: count }, (_, i) => low + ((high - low) * (i + 0.5)) / count);
 
-  const percent = (share) => `${roundToEven(100 * share)} %`;
-
-  /** A number with four digits, as Python writes it: "0.001", "1e-05". */
-  function fourDigits(value) {
-    const [digits, exponent] = value.toExponential(3).split("e").map(Number);
-    if (exponent >= -4 && exponent < 4) return String(Number(value.toPrecision(4)));
-    return `${digits}e${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
-  }
-
   /** How many cells have which level, before and after the clamp, over an axis that stays. */
   function decibelHistogram(engine, settings) {
-    const levels = engine.levels(settings);
+    const levels = engine.levelsOfAll(settings);
+    const { before, after, softest } = levels;
     const { step } = engine.fixedChain(DECIBEL_CHAIN).frames;
-    const power = engine.kept.get("whole mel").value.map((p) => p * levels.gain);
-    const [before, after] = [power.map(levels.before), power.map(levels.of)];
-    const softest = smallest(before);
     const low = Math.min(-160, 40 * Math.floor(softest / 40));
-    const high = Math.max(120, 40 * Math.ceil(Math.max(largest(before), largest(after)) / 40));
+    const high = Math.max(120, 40 * Math.ceil(Math.max(largest(before), levels.max) / 40));
     const count = Math.round((high - low) / BAR_DB);
     const centres = centresOf(low, high, count);
     const shares = [before, after].map((values) => sharesOf(values, low, high, count));
@@ -1336,19 +1479,18 @@ export function soundEngine() {
       { x: centres, y: shares[1], label: "after the clamp", style: "bars" },
     ];
     return chartOf(axisOf("level", "dB", low, high), axisOf("share of cells", "%", 0, top), lines, {
-      marks: decibelMarks(settings, levels, { power, before, after, softest }),
+      marks: decibelMarks(settings, levels),
       settings: told(settings),
       notes: step > 1 ? [`of 1 in every ${step} frames`] : [],
     });
   }
 
   /** 0 dB, the floor that amin makes, and where the clamp stands. */
-  function decibelMarks({ amin, formula }, { ref }, { power, before, after, softest }) {
-    const marks = [[0, `0 dB: power ${fourDigits(ref)}`]];
-    if (power.some((p) => p < Math.fround(amin))) marks.push([softest, "amin"]);
+  function decibelMarks({ amin, formula }, { ref, softest, min, aminShare, clampedShare }) {
+    const marks = [[0, `0 dB: power ${general(ref)}`]];
+    if (aminShare) marks.push([softest, "amin"]);
     else if (formula === "10 log10(power)") marks.push([10 * Math.log10(amin / ref), "amin"]);
-    const clamped = after.filter((level, i) => level > before[i] + 1e-3).length;
-    if (clamped) marks.push([smallest(after), `clamp: ${percent(clamped / after.length)} of all cells`]);
+    if (clampedShare) marks.push([min, `clamp: ${percent(clampedShare)} of all cells`]);
     return marks;
   }
 
@@ -1397,89 +1539,217 @@ export function soundEngine() {
 
   // ---------------------------------------------------------------- Worker
 
+  const WARM_S = 2; // of a sound are enough to warm up with
+  const WARM = {
+    mel: [["spectrogram", "mel"], { ...FIXED, hop_length: 256, freq_axis: "linear", top_db: 80, norm: null }],
+    decibel: [
+      ["decibel", "histogram"],
+      {
+        formula: "10 log10(power)", ref: 1, amin: 1e-10, top_db: 80, gain_db: 0, neighbour: 0,
+        colours: "below the peak",
+      },
+    ],
+    normalize: [
+      ["before", "after", "histogram_before", "histogram_after"],
+      { gain_db: 0, method: "per clip", eps: 1e-8 },
+    ],
+  };
+
   /**
-   * The worker's side: a sound in, then requests in and pictures out.
+   * The working side: a sound in, then requests in and answers out.
    *
-   *     {sound: {samples, sampleRate, nChannels}}              the sound, sent once
-   *     {id, lanes: ["spectrogram", ...], settings, visible}   a request
-   *     {id, pictures: {spectrogram: {cells, nRows, nColumns, meta}, ...}, ms}   its answer; a chart: {numbers, meta}
-   *     {id, error}                                            or one readable sentence
+   *     {sound: {samples, sampleRate, nChannels, fullScale, kind}} the sound; of several the newest counts
+   *     {id, kind, lanes: ["mel", ...], settings, visible, facts} a request
+   *     {id, states: {mel: ...}, readout, notes, ms}              its answer; `states` as from `asState`
+   *     {id, error}                                               or one readable sentence
+   *
    * @param {{postMessage: Function, onmessage: any}} port
+   * @param {Function} [makeWords] `soundWords` of words.js; without it `readout` and `notes` are null.
    */
-  function serve(port) {
+  function serve(port, makeWords = undefined) {
+    const words = makeWords?.({ fixed, general, percent });
     let engine = null;
-    port.onmessage = ({ data: { sound, id, lanes, settings, visible } }) => {
+    let refused = "a sound has to come before the first request";
+    let warm = false;
+    const take = (sound) => {
+      engine = null;
       try {
-        if (sound) {
-          engine = new Engine(sound);
-          return;
-        }
-        if (!engine) throw new Error("a sound has to come before the first request");
-        const started = performance.now();
-        const pictures = {};
-        for (const lane of lanes) {
-          const { values, ...picture } = engine.picture(lane, settings, visible);
-          pictures[lane] = picture;
-        }
-        const ms = performance.now() - started;
-        const moved = Object.values(pictures).map(({ cells, numbers }) => (cells ?? numbers).buffer);
-        port.postMessage({ id, pictures, ms }, moved); // handed over, not copied
+        engine = new Engine(sound);
+        if (!warm) warmUp(sound);
+        warm = true;
       } catch (problem) {
-        port.postMessage({ id, error: problem.message });
+        refused = sentenceOf(problem);
+      }
+    };
+    port.onmessage = ({ data: { sound, id, ...request } }) => {
+      if (sound) return take(sound);
+      try {
+        if (!engine) throw new Error(refused);
+        const answer = answerTo(engine, request, id, words);
+        const moved = Object.values(answer.states).map(({ data }) => data.buffer);
+        port.postMessage({ id, ...answer }, moved); // handed over, not copied
+      } catch (problem) {
+        port.postMessage({ id, error: sentenceOf(problem) });
       }
     };
   }
 
-  /**
-   * The other side. One request is in the worker, one at most waits for it: the newest. So nothing is
-   * computed that the hand has left behind, and the last one is always answered.
-   */
-  class RemoteEngine {
-    /** @param {any} port A Worker that runs `workerSource()`. @param {(answer: any) => void} deliver */
-    constructor(port, deliver) {
-      this.port = port;
-      this.asked = 0;
-      this.busy = false;
-      this.waiting = null;
-      port.onmessage = ({ data }) => {
-        this.busy = false;
-        if (this.waiting) this.send(this.waiting);
-        deliver(data);
-      };
-    }
+  /** All lanes of one request, then the words about them: whatever they share is computed once. */
+  function answerTo(engine, { kind, lanes, settings, visible, facts = {} }, serial, words = undefined) {
+    const started = performance.now();
+    const states = {};
+    for (const lane of lanes) states[lane] = asState(engine.picture(lane, settings, visible), serial);
+    const said = words ? words(kind, engine, settings, facts) : null;
+    const ms = performance.now() - started;
+    return { states, readout: said?.readout ?? null, notes: said?.notes ?? null, ms };
+  }
 
-    /** @param {Sound} sound */
-    setSound(sound) {
-      this.port.postMessage({ sound });
-    }
-
-    /** @param {{lanes: string[], settings: Settings, visible: [number, number]}} request @returns {number} Its id. */
-    ask(request) {
-      const numbered = { ...request, id: ++this.asked };
-      if (this.busy) this.waiting = numbered;
-      else this.send(numbered);
-      return numbered.id;
-    }
-
-    send(request) {
-      this.waiting = null;
-      this.busy = true;
-      this.port.postMessage(request);
+  /** A browser compiles what runs often: so one picture is drawn for nobody before the first one counts. */
+  function warmUp({ samples, nChannels = 1, kind, ...sound }) {
+    const first = samples.subarray(0, Math.ceil(WARM_S * sound.sampleRate) * nChannels);
+    const [lanes, settings] = WARM[kind] ?? WARM.mel;
+    try {
+      answerTo(new Engine({ ...sound, samples: first, nChannels }), { lanes, settings, visible: [0, WARM_S] }, 0);
+    } catch {
+      // a sound too short to be drawn: then nothing is to be compiled
     }
   }
 
+  /** An error as one line, whatever it is. */
+  function sentenceOf(problem) {
+    return String(problem?.message || problem).replace(/\s+/g, " ").trim();
+  }
+
   return {
-    Engine, RemoteEngine, asState, serve,
+    Engine, asState, serve, answerTo,
     // the pieces, for tests
     Fourier, PowerSpectrum, makeFourier, makeWindow, resolution, hzToMel, melToHz, melEdges, melBank, toBands,
-    toCells, loudestRows, frequencyRows, specOf, framesOf, roundToEven,
+    toCells, loudestRows, frequencyRows, specOf, framesOf, roundToEven, firstLargest, fixed, general, percent,
   };
 }
 
-/**
- * The text of a Worker: `new Worker(URL.createObjectURL(new Blob([workerSource()])))`. Wrap it in a
- * `RemoteEngine`.
- */
+/** The text of a Worker that answers as `serve` says. Words belong to it where words.js is beside this file. */
 export function workerSource() {
-  return `"use strict";\n${soundEngine}\nsoundEngine().serve(self);\n`;
+  const words = typeof soundWords === "function" ? `${soundWords}` : "const soundWords = undefined;";
+  return `"use strict";\n${soundEngine}\n${words}\nsoundEngine().serve(self, soundWords);\n`;
+}
+
+/**
+ * The page's side. One request is being computed, one at most waits for it: the newest. So nothing is computed
+ * that the hand has left behind, and the last request is always answered.
+ *
+ * The sums run in a Worker, where they never hold up the page. Where a page may have none (a strict policy for
+ * what may run), they run in the page itself, with the same answers.
+ */
+export class BrowserEngine {
+  /**
+   * @param {(answer: any) => void} deliver Gets {id, kind, settings, visible, states, readout, notes, ms}, or
+   *   {id, kind, settings, visible, error} with one readable sentence.
+   */
+  constructor(deliver) {
+    this.deliver = deliver;
+    this.asked = 0;
+    this.sound = null;
+    this.flying = null; // the request that is being computed
+    this.waiting = null; // the newest one, if it had to wait
+    this.place = "worker"; // or "page"
+    this.open();
+  }
+
+  /**
+   * @param {{samples: Int16Array | Float32Array, sampleRate: number, nChannels?: number, fullScale?: number,
+   *   kind?: string}} sound  `kind` says for which explorer, so that the right code is warmed up.
+   */
+  setSound(sound) {
+    this.sound = sound;
+    if (this.flying) {
+      this.waiting ??= this.flying; // what is computed now belongs to the sound before
+      this.flying.late = true;
+    }
+    this.port?.postMessage({ sound });
+  }
+
+  /**
+   * @param {{kind: string, lanes: string[], settings: any, visible: number[], facts?: {mostGain?: number}}} request
+   * @returns {number} Its id, which its answer will have, too.
+   */
+  ask(request) {
+    const numbered = { ...request, id: ++this.asked, late: false };
+    if (this.flying) this.waiting = numbered;
+    else this.send(numbered);
+    return numbered.id;
+  }
+
+  /** Stop; nothing is delivered any more. */
+  close() {
+    this.port?.terminate();
+    if (this.url) URL.revokeObjectURL(this.url);
+    this.port = this.url = this.flying = this.waiting = null;
+  }
+
+  // ---- inside
+
+  open() {
+    try {
+      this.url = URL.createObjectURL(new Blob([workerSource()], { type: "text/javascript" }));
+      this.use(new Worker(this.url));
+    } catch {
+      this.moveIntoPage();
+    }
+  }
+
+  use(port) {
+    this.port = port;
+    port.onmessage = ({ data }) => this.port === port && this.arrived(data);
+    port.onerror = (event) => {
+      event.preventDefault?.();
+      if (this.port === port) this.moveIntoPage(); // it was forbidden, or it broke
+    };
+  }
+
+  /** Go on without a Worker, with what it was doing. */
+  moveIntoPage() {
+    this.place = "page";
+    this.port?.terminate();
+    this.use(new PagePort());
+    if (this.sound) this.port.postMessage({ sound: this.sound });
+    const asked = this.waiting ?? this.flying;
+    this.waiting = null;
+    if (asked) this.send(asked);
+  }
+
+  send(request) {
+    this.flying = { ...request, late: false };
+    const { late, ...message } = this.flying;
+    this.port?.postMessage(message);
+  }
+
+  arrived({ id, ...answer }) {
+    const { kind, settings, visible, late } = this.flying;
+    const next = this.waiting;
+    this.flying = this.waiting = null;
+    if (next) this.send(next); // first: it is computed while this one is shown
+    if (!late) this.deliver({ id, kind, settings, visible, ...answer });
+  }
+}
+
+/** What a Worker is to `BrowserEngine`, inside the page: each message waits for its turn, as everything there. */
+class PagePort {
+  constructor() {
+    this.onmessage = null;
+    this.inside = { postMessage: (data) => this.later(() => this.onmessage?.({ data })), onmessage: null };
+    soundEngine().serve(this.inside, typeof soundWords === "function" ? soundWords : undefined);
+  }
+
+  postMessage(data) {
+    this.later(() => this.inside.onmessage({ data }));
+  }
+
+  later(run) {
+    setTimeout(() => this.closed || run(), 0);
+  }
+
+  terminate() {
+    this.closed = true;
+  }
 }

@@ -1,14 +1,14 @@
 // The pieces of the browser engine, under node: `node --test tests/unit/js`. That its pictures are PyTorch's
-// is held by tests/unit/test_engine_parity.py.
+// is held by tests/unit/test_engine_parity.py, that its words are Python's by tests/unit/test_engine_words.py.
+// How page and worker speak is told by engine_page.test.mjs.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
-import { Worker } from "node:worker_threads";
 
 const file = new URL("../../../course_utils/sound_view/static/engine.js", import.meta.url);
 const text = readFileSync(file, "utf8");
 const module = "data:text/javascript;base64," + Buffer.from(text).toString("base64");
-const { soundEngine, workerSource } = await import(module);
+const { soundEngine } = await import(module);
 const engine = soundEngine();
 
 const SETTINGS = {
@@ -236,7 +236,7 @@ test("a stereo sound is drawn as the average of its channels", () => {
   left.forEach((x, i) => stereo.set([x, 0], 2 * i));
   const draw = (sound) => new engine.Engine({ sampleRate: 16000, ...sound }).picture("mel", SETTINGS, [0, 1]);
   const both = draw({ samples: stereo, nChannels: 2 });
-  const half = draw({ samples: Float32Array.from(left, (x) => x / 65534) });
+  const half = draw({ samples: Float32Array.from(left, (x) => x / 65536) });
   assert.deepEqual(both.cells, half.cells);
 });
 
@@ -252,49 +252,63 @@ test("what cannot be drawn is said in one sentence", () => {
   assert.throws(() => new engine.Engine({ samples: new Int16Array(0), sampleRate: 16000 }), /the sound is empty/);
 });
 
-test("the engine needs nothing but the language", () => {
+test("the engine needs nothing but the language, and the page's side a Worker", () => {
   const code = text.replace(/\/\*\*[\s\S]*?\*\/|\/\/.*$/gm, "");
   assert.doesNotMatch(text, /https?:/);
   assert.doesNotMatch(code, /\b(import|require|document|window\.|fetch|XMLHttpRequest|process)\b(?!:)/);
 });
 
-// ---- in a worker
+test("of several cells that are equally loud the one in the lowest band counts, there the first", () => {
+  const frames = [[1, 2, 5], [0, 5, 5], [5, 5, 0], [5, 0, 0]]; // four frames of three bands
+  assert.equal(engine.firstLargest(Float32Array.from(frames.flat()), 3), 6);
+  assert.equal(engine.firstLargest(new Float32Array(6), 3), 0);
+});
 
-/** A worker made from the engine's own text; its messages pass through a port like a browser's. */
-function startWorker() {
-  const self = 'globalThis.self = require("node:worker_threads").parentPort;';
-  const worker = new Worker(`${self}\n${workerSource()}`, { eval: true });
-  const port = { postMessage: (message) => worker.postMessage(message), onmessage: null };
-  worker.on("message", (data) => port.onmessage({ data }));
-  return { worker, port };
-}
+test("numbers become text as in Python: of two that are equally near the even one", () => {
+  const { fixed, general, percent } = engine;
+  assert.deepEqual([31.25, 31.75, -0.05, 0.25, -0].map((x) => fixed(x, 1)), ["31.2", "31.8", "-0.1", "0.2", "-0.0"]);
+  assert.deepEqual([0.5, 1.5, 2.5, 9.5, 1e22].map((x) => fixed(x, 0)), ["0", "2", "2", "10", "1" + "0".repeat(22)]);
+  const powers = [1, 10, 0.0001, 1e-5, 12345, 9999.5, 1234.5, 0.1, 1e10].map((x) => general(x));
+  assert.deepEqual(powers, ["1", "10", "0.0001", "1e-05", "1.234e+04", "1e+04", "1234", "0.1", "1e+10"]);
+  assert.equal(percent(0.125), "12 %");
+});
 
-/** Collect answers until `done` says that it was the last one. */
-function answers(port, done) {
-  const found = [];
-  let remote;
-  const finished = new Promise((resolve) => {
-    remote = new engine.RemoteEngine(port, (answer) => {
-      found.push(answer);
-      if (done(answer)) resolve(found);
-    });
-  });
-  return { remote, finished };
-}
+const DECIBEL = {
+  top_db: 80, amin: 1e-10, ref: 1, gain_db: 0, neighbour: 0, formula: "10 log10(power)", colours: "below the peak",
+};
+const NORMALIZE = { gain_db: 6, method: "per band", eps: 1e-8, statistics: [-30, 18] };
 
-test("a worker draws the same pictures and charts", async () => {
-  const { worker, port } = startWorker();
-  const { remote, finished } = answers(port, () => true);
-  remote.setSound({ samples: samples(16000), sampleRate: 16000 });
-  remote.ask({ lanes: ["spectrogram", "mel", "filterbank"], settings: SETTINGS, visible: [0, 1] });
-  const [{ id, pictures, ms }] = await finished;
-  await worker.terminate();
-  assert.equal(id, 1);
-  assert.ok(ms > 0);
-  const expected = makeEngine(16000);
-  for (const lane of ["spectrogram", "mel", "filterbank"]) {
-    const { values, ...picture } = expected.picture(lane, SETTINGS, [0, 1]);
-    assert.deepEqual(pictures[lane], picture);
+test("all lanes of an explorer share one transform of the sound", () => {
+  for (const [lanes, settings] of [
+    [["spectrogram", "mel", "filterbank"], SETTINGS],
+    [["decibel", "histogram"], DECIBEL],
+    [["before", "after", "histogram_before", "histogram_after"], NORMALIZE],
+  ]) {
+    const sound = makeEngine(16000);
+    let transforms = 0;
+    const original = sound.newPower.bind(sound);
+    sound.newPower = (...asked) => {
+      transforms += 1;
+      return original(...asked);
+    };
+    engine.answerTo(sound, { lanes, settings, visible: [0, 1] }, 1);
+    assert.equal(transforms, 1, lanes.join());
+  }
+});
+
+test("a stretch of what is known needs no new transform, and shows the same numbers", () => {
+  for (const [lane, settings] of [["decibel", DECIBEL], ["before", NORMALIZE], ["after", NORMALIZE]]) {
+    const sound = makeEngine(32000);
+    const whole = sound.picture(lane, settings, [0, 2]);
+    sound.newPower = () => assert.fail("the transform ran again");
+    const part = sound.picture(lane, settings, [0.5, 1.2]);
+    const first = Math.round((part.meta.t0_s - whole.meta.t0_s) / whole.meta.dt_s);
+    assert.ok(first > 0 && part.nColumns < whole.nColumns);
+    for (const row of [0, 31, 63]) {
+      const from = row * whole.nColumns + first;
+      const cells = part.cells.subarray(row * part.nColumns, (row + 1) * part.nColumns);
+      assert.deepEqual(cells, whole.cells.subarray(from, from + part.nColumns));
+    }
   }
 });
 
@@ -306,41 +320,4 @@ test("what is drawn becomes the state of a lane", () => {
   const chart = engine.asState(sound.picture("filterbank", SETTINGS, [0, 1]), 8);
   assert.equal(chart.kind, "chart");
   assert.equal(chart.data.length, chart.lines.reduce((sum, { n }) => sum + 2 * n, 0));
-});
-
-test("of many requests the latest wins, and the last one is always answered", async () => {
-  const { worker, port } = startWorker();
-  const { remote, finished } = answers(port, ({ id }) => id === 50);
-  remote.setSound({ samples: samples(80000), sampleRate: 16000 });
-  for (let n = 1; n <= 50; n++) {
-    remote.ask({ lanes: ["mel"], settings: { ...SETTINGS, n_mels: 10 + n }, visible: [0, 5] });
-  }
-  const found = await finished;
-  await worker.terminate();
-  assert.deepEqual(found.map(({ id }) => id), [1, 50]);
-  assert.equal(found[1].pictures.mel.nRows, 60);
-});
-
-test("a worker answers a mistake with a sentence and goes on", async () => {
-  const { worker, port } = startWorker();
-  const { remote, finished } = answers(port, ({ id }) => id === 3);
-  const request = { lanes: ["mel"], settings: SETTINGS, visible: [0, 1] };
-  const next = new Promise((resolve) => {
-    const deliver = port.onmessage;
-    port.onmessage = (event) => {
-      deliver(event);
-      if (event.data.id === 1) {
-        remote.setSound({ samples: samples(16000), sampleRate: 16000 });
-        remote.ask({ ...request, settings: { ...SETTINGS, win_length: 2048 } });
-      }
-      if (event.data.id === 2) resolve(remote.ask(request));
-    };
-  });
-  remote.ask(request);
-  await next;
-  const found = await finished;
-  await worker.terminate();
-  assert.match(found[0].error, /a sound has to come before the first request/);
-  assert.match(found[1].error, /win_length 2048 is longer than n_fft 1024/);
-  assert.equal(found[2].pictures.mel.nRows, 64);
 });
