@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -37,6 +40,7 @@ class Explorer:
     defaults: dict[str, Any] = {}
     presets: dict[str, dict[str, Any]] = {}
     zero_is_none: tuple[str, ...] = ("win_length", "norm")  # a control cannot hold None
+    kind: str = ""  # what the browser's engine draws for it; empty where only the kernel can
 
     def __init__(self, waveform: Any, sample_rate: float, *, start: dict[str, Any]) -> None:
         unknown = sorted(set(start) - set(self.defaults))
@@ -47,6 +51,8 @@ class Explorer:
             )
         self._quiet = False
         self._shown = False
+        self._stale = False  # whether a control has moved since the last picture
+        self._wanted: Any = None  # what the hand rests on: settings, visible
         self._lock = threading.RLock()
         self._start = self.defaults | start
         self.view = SoundView(waveform, sample_rate, lanes=list(self.lanes), label=self.title)
@@ -59,6 +65,9 @@ class Explorer:
         self.view.observe(self._on_change, names="visible")
         self.view.observe(self._on_large_type, names="large_type")
         self.widget = widgets.VBox([*self._control_rows(), self.view])
+        if self.view.large_type:  # a lecture begins with it
+            self.widget.add_class("sv-large-controls")
+        self._let_browser_draw()
         self.render()
 
     # ---- what a subclass fills in
@@ -92,6 +101,7 @@ class Explorer:
     @property
     def error(self) -> str:
         """The line that the widget shows about a setting that failed; empty if none did."""
+        self._catch_up()
         return self.view.error
 
     def set(self, **values: Any) -> None:
@@ -105,17 +115,52 @@ class Explorer:
             for name, value in values.items():
                 self.sliders[name].value = AS_N_FFT if value is None else value
 
+    def to_html(self, path: str | os.PathLike) -> pathlib.Path:
+        """Write the explorer as one file that works in a browser, with no network and no kernel.
+
+        Args:
+            path: Where to write, for example ``"spectrogram.html"``.
+
+        Returns:
+            The path.
+
+        Raises:
+            ValueError: If only the kernel can draw it, as with your own function.
+        """
+        from course_utils.explorers.page import to_html
+
+        return to_html(self, path)
+
+    @property
+    def readout(self) -> dict[str, Any]:
+        """The numbers of the read-out, for the settings of this moment."""
+        self._catch_up()
+        return self._numbers
+
+    @readout.setter
+    def readout(self, numbers: dict[str, Any]) -> None:
+        self._numbers = numbers
+
     def render(self) -> None:
         """Compute and show the pictures; an error is said in the widget, the last picture kept."""
-        with self._lock:  # the front end's messages may run in another thread than the cells
+        with self._lock, self.view.hold_sync():  # messages may run in another thread than cells
+            self._stale = False
             settings = self.settings
-            try:
-                pictures, notes = self._pictures(self.chain, settings), []
-            except NotWrittenYetError as reason:
-                pictures, notes = self._course_pictures(settings), [str(reason)]
-            except Exception as problem:  # whatever it is, the student reads it here
-                return self._say(problem, settings)
-            self._show(pictures, settings, notes)
+            self._draw(settings)
+            self.view.shown_for = {
+                "settings": settings,
+                "visible": list(self.view.visible),
+                "sound": self.view.live_sound.get("serial", 0),
+            }
+
+    def _draw(self, settings: dict[str, Any]) -> None:
+        try:
+            pictures, notes = self._pictures(self.chain, settings), []
+        except NotWrittenYetError as reason:
+            pictures, notes = self._course_pictures(settings), [str(reason)]
+        except Exception as problem:  # whatever it is, the student reads it here
+            return self._say(problem, settings)
+        self._show(pictures, settings, notes)
 
     def _show(
         self, pictures: dict[str, Picture], settings: dict[str, Any], notes: list[str]
@@ -139,8 +184,73 @@ class Explorer:
         return self._pictures(LiveChain(self.chain.waveform, self.chain.sample_rate), settings)
 
     def _on_change(self, _change: Any) -> None:
-        if not self._quiet:
-            self.render()
+        if self._quiet:
+            return
+        with self._lock:
+            self._stale = True
+            if not self._is_previewed or self._is_at_rest:
+                self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Render what previews have left undone; nothing that Python reads is ever stale."""
+        with self._lock:
+            if self._stale:
+                self.render()
+
+    # ---- previews: the browser draws while the hand moves, the kernel when it rests
+
+    @property
+    def _is_previewed(self) -> bool:
+        return self.view.previews and self.view.engine != "PyTorch"
+
+    @property
+    def _is_at_rest(self) -> bool:
+        moved = {name: self.settings[name] for name in self.sliders}
+        return self._wanted == [moved, list(self.view.visible)]
+
+    def _let_browser_draw(self) -> None:
+        """Tell the view all that its engine needs; nothing, where only the kernel can draw."""
+        self.view.catch_up = self._catch_up
+        if not self.kind or self.chain.is_own:
+            return
+        live = self._live()
+        self.view.set_live_sound(self._live_waveform(), is_played=live.get("gain") != "file")
+        self.view.live = live
+        self.view.on_msg(self._on_message)
+        self.view.observe(self._on_engine, names=["engine", "previews"])
+
+    def _live_waveform(self) -> Tensor:
+        return self.chain.waveform
+
+    def _live(self) -> dict[str, Any]:
+        """What the browser draws, and from which controls (the trait ``live``)."""
+        presets = self.presets and self.presets | {"as at the start": self._start}
+        return {
+            "kind": self.kind,
+            "lanes": [lane.id for lane in self.lanes if lane.kind != "waveform"],
+            "controls": [_live_control(*pair) for pair in self.sliders.items()],
+            "zero_is_none": list(self.zero_is_none),
+            "fixed": self._live_fixed(),
+            "presets": {name: _held(self._preset(values)) for name, values in presets.items()},
+            "most_gain": min(self.view.most_gain, sys.float_info.max),  # JSON has no infinity
+        }
+
+    def _live_fixed(self) -> dict[str, Any]:
+        """Settings that no control moves."""
+        return {}
+
+    def _on_message(self, _view: Any, content: Any, _buffers: Any) -> None:
+        """The hand rests: the picture that counts is wanted, as soon as the last step is here."""
+        if not isinstance(content, dict) or content.get("type") != "rest":
+            return
+        with self._lock:
+            self._wanted = [content.get("settings"), content.get("visible")]
+            if self._is_at_rest:
+                self._catch_up()
+
+    def _on_engine(self, _change: Any) -> None:
+        if not self._is_previewed:
+            self._catch_up()
 
     def _on_large_type(self, change: Any) -> None:
         (self.widget.add_class if change.new else self.widget.remove_class)("sv-large-controls")
@@ -170,7 +280,11 @@ class Explorer:
         return buttons
 
     def _apply(self, values: dict[str, Any]) -> None:
-        self.set(**{name: value for name, value in values.items() if name in self.sliders})
+        self.set(**self._preset(values))
+
+    def _preset(self, values: dict[str, Any]) -> dict[str, Any]:
+        """What a preset sets."""
+        return {name: value for name, value in values.items() if name in self.sliders}
 
     def __repr__(self) -> str:
         return f"{self.title}: {self.view.duration_s:.3f} s at {self.view.sample_rate:g} Hz"
@@ -178,6 +292,24 @@ class Explorer:
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict]:
         data = dict(self.widget._repr_mimebundle_(**kwargs) or {})
         return with_static_picture(data, self.view.png(), repr(self))
+
+
+def _held(values: dict[str, Any]) -> dict[str, Any]:
+    """Values as controls hold them."""
+    return {name: AS_N_FFT if value is None else value for name, value in values.items()}
+
+
+def _live_control(name: str, control: widgets.Widget) -> dict[str, Any]:
+    """A control as the browser finds it: its model, and what each of its steps means."""
+    options = control.options
+    pairs = [option if isinstance(option, tuple) else (option, option) for option in options]
+    return {
+        "name": name,
+        "model": f"IPY_MODEL_{control.model_id}",
+        "type": "menu" if isinstance(control, widgets.Dropdown) else "slider",
+        "labels": [str(label) for label, _ in pairs],
+        "values": [value for _, value in pairs],
+    }
 
 
 def hop_notes(settings: dict[str, Any]) -> list[str]:

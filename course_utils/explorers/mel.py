@@ -69,6 +69,7 @@ class MelExplorer(MelPictures):
     """
 
     title = "Mel explorer"
+    kind = "mel"
     lanes = (*MelPictures.lanes, Lane("filterbank", "chart", "filterbank", height=128))
     defaults = {
         "n_fft": 1024,
@@ -154,6 +155,8 @@ class MelExplorer(MelPictures):
             self.heard = name
             self.chain = self._make_chain(_mono(sound), self.view.sample_rate)
             self.view.set_sound(sound)
+            if self.view.live:
+                self.view.set_live_sound(self.chain.waveform)
             self.render()
 
     def _job(self) -> tuple[str, Callable[[ShareDone], tuple[Tensor, Tensor]]]:

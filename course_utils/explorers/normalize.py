@@ -181,6 +181,7 @@ class NormalizeExplorer(Explorer):
     """Log-mel picture and histogram, before and after; see :func:`explore_normalize`."""
 
     title = "Normalize explorer"
+    kind = "normalize"
     lanes = (
         Lane("waveform", "waveform", "waveform", height=56),
         Lane("before", "picture", "log-mel spectrogram: before", height=128),
@@ -219,6 +220,21 @@ class NormalizeExplorer(Explorer):
 
     def _make_chain(self, waveform: Tensor, sample_rate: float) -> LiveChain:
         return GainChain(waveform, sample_rate, own=self._own)
+
+    @property
+    def _is_stored(self) -> bool:
+        """Whether the view plays what the file holds; a long sound is only turned down."""
+        return self.view.n_samples <= MAX_HEARD
+
+    def _live(self) -> dict[str, Any]:
+        return super()._live() | {"gain": "file" if self._is_stored else "factor"}
+
+    def _live_waveform(self) -> Tensor:
+        return self._sound if self._is_stored else self.chain.waveform  # with both its channels
+
+    def _live_fixed(self) -> dict[str, Any]:
+        given = self._statistics
+        return {"statistics": given and [value.squeeze().tolist() for value in given]}
 
     # ---- from settings to pictures
 
@@ -272,15 +288,15 @@ class NormalizeExplorer(Explorer):
         return self._gained[1]
 
     def _let_hear(self, gain_db: float) -> None:
-        """What the file holds; a long sound is only turned down, sending it again takes long."""
+        """What the file holds; sending a long sound again would take long."""
         if gain_db == self._heard_db:
             return
         self._heard_db = gain_db
         factor = 10.0 ** (gain_db / 20.0)
-        if self.view.n_samples > MAX_HEARD:
-            self.view.gain = min(factor, self.view.most_gain)
-        else:
+        if self._is_stored:
             self.view.set_sound((self._sound * factor).clamp(-1.0, 1.0))
+        else:
+            self.view.gain = min(factor, self.view.most_gain)
 
     # ---- words
 

@@ -11,6 +11,7 @@ class RoadExplorer(MelPictures):
     """Both pictures with the three sliders that matter most; see :func:`explore_road`."""
 
     title = "The road of a sound"
+    kind = "road"
     defaults = {"n_fft": 1024, "hop_length": 512, "n_mels": 64}
     fixed = {
         "win_length": None,
@@ -26,6 +27,9 @@ class RoadExplorer(MelPictures):
     def settings(self) -> dict[str, Any]:
         """The three sliders, and what stays fixed."""
         return super().settings | self.fixed
+
+    def _live_fixed(self) -> dict[str, Any]:
+        return dict(self.fixed)
 
 
 def explore_road(waveform: Any, sample_rate: float, **start: Any) -> RoadExplorer:

@@ -31,6 +31,7 @@ class StftExplorer(Explorer):
     """Waveform and spectrogram over one time axis; see :func:`explore_stft`."""
 
     title = "STFT explorer"
+    kind = "stft"
     lanes = (
         Lane("waveform", "waveform", "waveform", height=80),
         Lane("spectrogram", "picture", "spectrogram", height=240),

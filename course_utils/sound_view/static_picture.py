@@ -86,7 +86,7 @@ def _draw_waveform(ax: Any, view: SoundView, pcm: np.ndarray) -> None:
 def _draw_channel(ax: Any, view: SoundView, samples: np.ndarray, middle: float = 0.0) -> None:
     start = max(0, int(view.visible[0] * view.sample_rate))
     stop = min(view.n_samples, int(np.ceil(view.visible[1] * view.sample_rate)) + 1)
-    shown = middle + samples[start:stop].astype(np.float32) / 32767.0 * view.gain
+    shown = middle + samples[start:stop].astype(np.float32) / 32768.0 * view.gain
     block = max(1, len(shown) // 1500)
     if block == 1:
         ax.plot(np.arange(start, start + len(shown)) / view.sample_rate, shown, "C0", lw=0.7)

@@ -2,14 +2,18 @@
 
 A lane's picture has a *source*. Here the source is the kernel: ``show`` sends a
 finished 8-bit picture, and the view paints it. The view does not care who made
-the picture, so an engine in the browser can deliver the same object.
+the picture, so the engine in the browser delivers the same object: while a hand
+moves a slider, its previews are shown, and at rest the kernel's picture is. What
+it needs for that (``live``, ``live_sound``, ``shown_for``) an explorer gives.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -19,12 +23,14 @@ import traitlets as t
 
 _STATIC = pathlib.Path(__file__).parent / "static"
 _ON_REQUEST = {"sound", "n_samples", "n_channels", "sound_serial"}  # sent together, when asked for
+_LARGE_TYPE = os.environ.get("SEEING_SOUND_LARGE_TYPE") == "1"  # set by "course.py lab --lecture"
+_FULL_SCALE = 32768.0  # 16-bit files count like this: k stands for k / 32768
 _OUTLINED = 3000  # samples of an outline, or blocks where there are more: some for each pixel
 
 
 def joined_parts() -> str:
     """The JavaScript half as one module: a widget's module cannot import files beside it."""
-    parts = _STATIC / "parts"
+    parts = _STATIC / "parts"  # the two of the engine lie above: node's tests import them alone
     order = json.loads((parts / "order.json").read_text(encoding="utf-8"))
     return "\n".join((parts / f"{name}.js").read_text(encoding="utf-8") for name in order)
 
@@ -267,14 +273,24 @@ class SoundView(anywidget.AnyWidget):
     label = t.Unicode("").tag(sync=True)
     readout = t.List(t.List(t.Unicode())).tag(sync=True)  # pairs: name, value with unit
     notes = t.List(t.Unicode()).tag(sync=True)  # a useless setting, explained
+    sound_notes = t.List(t.Unicode()).tag(sync=True)  # those of the notes that are about the sound
     error = t.Unicode("").tag(sync=True)  # one readable line; the last good picture stays
     pinned = t.Dict().tag(sync=True)  # {} or {"lane": id, "picture": state}
     gain = t.Float(1.0).tag(sync=True)  # factor on the samples, heard and drawn
+    pin_lane = t.Unicode(None, allow_none=True).tag(sync=True)  # the lane that «pin» keeps
+    # for the engine in the browser; {} where only the kernel can draw
+    live = t.Dict().tag(sync=True)  # which pictures, which controls move them: Explorer._live
+    live_sound = t.Dict().tag(sync=True)  # the waveform that the chain has: set_live_sound
+    shown_for = t.Dict().tag(sync=True)  # settings, visible and sound of the pictures above
+    kernel = t.Bool(True).tag(sync=True)  # a page without one says False
     # set by the hand on the view
     visible = t.List(t.Float()).tag(sync=True)  # start and end of the stretch shown, in seconds
     playhead_s = t.Float(0.0).tag(sync=True)  # where the playhead rests
-    large_type = t.Bool(False).tag(sync=True)
+    large_type = t.Bool(_LARGE_TYPE).tag(sync=True)
     theme = t.Enum(["auto", "light", "dark"], default_value="auto").tag(sync=True)
+    # who draws: previews while the hand moves and PyTorch at rest, or only one of the two
+    engine = t.Enum(["auto", "PyTorch", "browser"], default_value="auto").tag(sync=True)
+    previews = t.Bool(False).tag(sync=True)  # whether a view with a working engine is alive
 
     def __init__(
         self,
@@ -286,6 +302,7 @@ class SoundView(anywidget.AnyWidget):
         **kwargs: Any,
     ) -> None:
         self._serial = 0
+        self.catch_up: Callable[[], None] = lambda: None  # before anything is read: an explorer's
         self._shown: dict[str, Picture | Curve | Chart] = {}
         if not sample_rate > 0:
             raise ValueError(f"sample_rate must be positive, in Hz, got {sample_rate}")
@@ -299,11 +316,12 @@ class SoundView(anywidget.AnyWidget):
             lanes=[asdict(lane) for lane in lanes],
             label=label,
             notes=self._own_notes,
+            sound_notes=self._own_notes,
             visible=[0.0, sound["n_samples"] / float(sample_rate)],
             **kwargs,
         )
         pictures = [lane.id for lane in lanes if lane.kind == "picture"]
-        self.pin_lane = pictures[0] if pictures else None  # the lane that «pin» keeps
+        self.pin_lane = pictures[0] if pictures else None
         self.on_msg(self._on_message)
 
     def _sound_state(self, waveform: Any) -> dict[str, Any]:
@@ -331,7 +349,26 @@ class SoundView(anywidget.AnyWidget):
                     setattr(self, name, value)
                 self.sound_serial += 1
                 self.outline = self._make_outline()
-            self.notes = self._own_notes
+            self.notes = self.sound_notes = self._own_notes
+
+    def set_live_sound(self, waveform: Any, *, is_played: bool = True) -> None:
+        """Tell the browser's engine the waveform that the chain has.
+
+        Where that is just what the view plays (k / 32768, of two channels their mean), this sends
+        nothing but that it is so.
+
+        Args:
+            waveform: Float32, ``(time,)`` or ``(channels, time)``.
+            is_played: False if the view plays something else that is made from it.
+        """
+        samples = _as_samples(waveform)
+        serial = self.live_sound.get("serial", 0) + 1
+        if is_played and len(samples) == 1 and _is_mean_of(self._pcm, samples[0]):
+            self.live_sound = {"serial": serial, "kind": "heard", "sound": self.sound_serial}
+            return
+        data = np.ascontiguousarray(samples.T, "<f4").tobytes()
+        state = {"kind": "float32", "n_channels": len(samples), "data": data}
+        self.live_sound = {"serial": serial} | state
 
     def _should_send_property(self, key: str, value: Any) -> bool:
         return key not in _ON_REQUEST and super()._should_send_property(key, value)
@@ -362,7 +399,7 @@ class SoundView(anywidget.AnyWidget):
     @property
     def most_gain(self) -> float:
         """The largest gain that keeps the sound within full scale; infinite for silence."""
-        return max(1.0, 32767.0 / self._loudest) if self._loudest else float("inf")
+        return max(1.0, _FULL_SCALE / self._loudest) if self._loudest else float("inf")
 
     @property
     def duration_s(self) -> float:
@@ -371,6 +408,7 @@ class SoundView(anywidget.AnyWidget):
 
     def picture(self, lane_id: str) -> dict[str, Any]:
         """State of the picture that a lane shows now (``{}`` before the first)."""
+        self.catch_up()
         return getattr(self, f"picture_{lane_id}")
 
     def show(
@@ -414,6 +452,7 @@ class SoundView(anywidget.AnyWidget):
         """The view as a static picture, for places where no widget lives."""
         from course_utils.sound_view.static_picture import draw_png  # matplotlib only when needed
 
+        self.catch_up()
         return draw_png(self, self._pcm)
 
     def __repr__(self) -> str:
@@ -477,8 +516,14 @@ def _as_samples(waveform: Any) -> np.ndarray:
 
 def _to_int16(samples: np.ndarray) -> np.ndarray:
     # clipping in place of wrapping around: beyond full scale is also said in a note
-    scaled = np.multiply(samples, 32767.0)
-    return np.clip(np.rint(scaled, out=scaled), -32767, 32767, out=scaled).astype("<i2")
+    scaled = np.multiply(samples, _FULL_SCALE)
+    return np.clip(np.rint(scaled, out=scaled), -32768, 32767, out=scaled).astype("<i2")
+
+
+def _is_mean_of(pcm: np.ndarray, samples: np.ndarray) -> bool:
+    """Whether a waveform is exactly the mean of 16-bit channels."""
+    mean = pcm[0] if len(pcm) == 1 else 0.5 * (pcm[0].astype(np.float32) + pcm[1])
+    return bool(np.array_equal(samples * np.float32(_FULL_SCALE), mean))
 
 
 def _overload_note(samples: np.ndarray) -> str:

@@ -270,7 +270,7 @@ def test_hover_in_the_waveform_says_sample_and_amplitude(show):
     assert hover["amplitude"] == pytest.approx(0.5, abs=0.01)
     sound = sounds.tone_and_click()
     assert hover["sample"] == round(hover["time_s"] * sounds.SAMPLE_RATE)
-    assert hover["amplitude"] == pytest.approx(sound[hover["sample"]], abs=1 / 32767)
+    assert hover["amplitude"] == pytest.approx(sound[hover["sample"]], abs=1 / 32768)
     assert hover["frame"] == round(hover["time_s"] * sounds.SAMPLE_RATE / 512)
     assert "amplitude" in view.text("hover")
 

@@ -140,7 +140,7 @@ def test_the_rebuilt_sound_is_heard_and_shown_and_the_original_comes_back(show, 
     switch.get_by_role("button", name="original").click()  # while it plays
     view.wait("() => root.querySelector('.sv-readout').innerText.includes('original')")
     view.wait("state => state.playing && !state.waitsForSound")
-    np.testing.assert_allclose(hear(notebook.page), original, atol=0.6 / 32767)
+    np.testing.assert_allclose(hear(notebook.page), original, atol=0.6 / 32768)
     view.button("play").click()
     view.wait("state => !state.playing")
     for lane, picture in before.items():

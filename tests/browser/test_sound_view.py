@@ -103,7 +103,7 @@ def test_no_sound_before_a_click_and_then_exactly_the_samples(show, notebook):
     view.button("play").click()
     view.wait("state => state.playing")
     expected = 0.01 * sounds.tone_and_click()  # not made louder
-    np.testing.assert_allclose(hear(notebook.page), expected, atol=0.6 / 32767)
+    np.testing.assert_allclose(hear(notebook.page), expected, atol=0.6 / 32768)
     view.button("play").click()
 
 
@@ -118,7 +118,7 @@ def test_stereo_keeps_its_sides(show, notebook):
     pair, _ = load_audio(PROJECT / "audio_samples" / "stereo_walk.flac", mono=False)
     for channel in (0, 1):
         heard = hear(notebook.page, channel)
-        np.testing.assert_allclose(heard, pair[channel].numpy(), atol=0.6 / 32767)
+        np.testing.assert_allclose(heard, pair[channel].numpy(), atol=0.6 / 32768)
     view.button("play").click()
 
 

@@ -61,7 +61,7 @@ def assert_shows(view, lane, expected, *, also=1e-4):
 
 def played(view):
     """What the view plays, as float."""
-    return torch.from_numpy(np.frombuffer(view.sound, "<i2").astype(np.float32) / 32767)
+    return torch.from_numpy(np.frombuffer(view.sound, "<i2").astype(np.float32) / 32768)
 
 
 # ---- the way of a clip

@@ -378,8 +378,8 @@ def test_a_callable_is_needed(waveform):
 
 def test_what_is_heard_has_the_gain(explorer, waveform):
     explorer.set(gain_db=-40)
-    heard = np.frombuffer(explorer.view.sound, "<i2") / 32767
-    np.testing.assert_allclose(heard, waveform.numpy() / 100, atol=1 / 32767)
+    heard = np.frombuffer(explorer.view.sound, "<i2") / 32768
+    np.testing.assert_allclose(heard, waveform.numpy() / 100, atol=1 / 32768)
 
 
 def test_the_eye_and_the_ear_lose_the_same(waveform):

@@ -31,7 +31,7 @@ def walk():
 def heard(explorer):
     """What is played, as the view holds it: float ``(n_channels, time)``."""
     view = explorer.view
-    return np.frombuffer(view.sound, "<i2").reshape(-1, view.n_channels).T / 32767.0
+    return np.frombuffer(view.sound, "<i2").reshape(-1, view.n_channels).T / 32768.0
 
 
 def curve_values(explorer):

@@ -42,7 +42,7 @@ def explorer(model, rule, clip):
 
 def played(view):
     """What the view plays, as float."""
-    return torch.from_numpy(np.frombuffer(view.sound, "<i2").astype(np.float32) / 32767)
+    return torch.from_numpy(np.frombuffer(view.sound, "<i2").astype(np.float32) / 32768)
 
 
 def shown(view, lane):

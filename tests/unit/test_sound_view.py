@@ -37,7 +37,7 @@ def test_quiet_sound_is_not_made_louder():
 
 def test_samples_beyond_full_scale_are_clipped_and_said():
     view = listen(torch.tensor([0.0, 1.5, -2.0]), 8000)
-    assert np.frombuffer(view.sound, "<i2").tolist() == [0, 32767, -32767]
+    assert np.frombuffer(view.sound, "<i2").tolist() == [0, 32767, -32768]
     assert "2 of 3 samples lie beyond full scale" in view.notes[0]
 
 
@@ -73,7 +73,7 @@ def test_a_new_sound_sends_its_outline_and_itself_only_when_asked_for():
     outline = np.frombuffer(wire.sent[0][("outline", "data")], "<i2").reshape(2, -1)
     assert outline.nbytes <= 12_000
     assert (outline[0] <= outline[1]).all()
-    assert (outline.min(), outline.max()) == (-32767, 32767)
+    assert (outline.min(), outline.max()) == (-32768, 32767)
     view._on_message(view, {"type": "sound"}, [])
     assert bytes(wire.sent[1][("sound",)]) == view.sound
     assert wire.sent[1]["sound_serial"] == wire.sent[0]["outline"]["serial"] == 1
@@ -87,7 +87,7 @@ def test_an_outline_of_few_samples_holds_each_of_them_of_both_channels():
     seen = np.frombuffer(view.outline["data"], "<i2").reshape(2, -1)
     first = view.outline["first"]
     assert (view.outline["block"], view.outline["n_channels"], first) == (1, 2, 19_998)
-    expected = np.round(pair[:, first : first + 504].numpy() * 32767)
+    expected = np.round(pair[:, first : first + 504].numpy() * 32768)
     np.testing.assert_array_equal(seen, expected)
 
 

@@ -169,3 +169,56 @@ test("bins inside a band: those on its ends weigh nothing", () => {
   assert.deepEqual(bins.map((b) => b.weight), [0.5, 1, 0.5]);
   assert.deepEqual(view.binsInside(0, 27.67, 56.44, 15.625).map((b) => b.bin), [1, 2, 3]);
 });
+
+test("a file keeps whole steps of a sound behind a gain, and clips", () => {
+  const stored = { samples: Int16Array.of(-32768, -3, 0, 100, 32767), fullScale: 32768 };
+  assert.deepEqual([...view.fileBehind(stored, 1)], [-32768, -3, 0, 100, 32767]);
+  assert.deepEqual([...view.fileBehind(stored, 0.5)], [-16384, -1, 0, 50, 16384]);
+  assert.deepEqual([...view.fileBehind(stored, 2)], [-32768, -6, 0, 200, 32767]);
+  const computed = { samples: Float32Array.of(0.25, -1.5, 1e-6), fullScale: 1 };
+  assert.deepEqual([...view.fileBehind(computed, 1)], [8192, -32768, 0]);
+});
+
+const cells = (data, others = {}) => ({
+  data: Uint8Array.from(data), n_rows: 2, value_min: -80, value_max: 0, value_unit: "dB", ...others,
+});
+
+test("the difference of two pictures is that of their worst cell", () => {
+  const picture = cells([0, 10, 200, 255]);
+  assert.deepEqual(view.pictureDifference(cells([0, 10, 200, 255]), picture), { steps: 0, size: 0, unit: "dB" });
+  const found = view.pictureDifference(cells([1, 10, 197, 255]), picture);
+  assert.equal(found.steps, 3);
+  close(found.size, (3 * 80) / 255);
+});
+
+test("colours that mean something else differ, too, and so does another shape", () => {
+  const picture = cells([0, 10, 200, 255]);
+  const shifted = view.pictureDifference(cells([0, 10, 200, 255], { value_min: -70, value_max: 10 }), picture);
+  assert.equal(shifted.steps, 32); // 10 dB of 80, in 255 steps
+  close(shifted.size, 10);
+  assert.equal(view.pictureDifference(cells([0, 10]), picture).steps, 255);
+  assert.equal(view.pictureDifference(cells([0, 10, 200, 255], { n_rows: 4 }), picture).steps, 255);
+});
+
+test("a difference is told in steps and in the unit of the colours", () => {
+  assert.equal(view.differenceText({ steps: 0, size: 0, unit: "dB" }), "preview was the same");
+  assert.equal(view.differenceText({ steps: 1, size: 80 / 255, unit: "dB" }), "preview was off by 1 of 255 steps (0.31 dB)");
+});
+
+test("pictures look alike whoever made them, and one other cell is seen", () => {
+  const y = { label: "f", unit: "Hz", min: 0, max: 8000, scale: "linear", table: [] };
+  const made = (data, others = {}) => ({ ...cells(data), y, marks: [], engine: "preview", serial: 1, ...others });
+  const old = made([1, 2, 3, 4]);
+  const kernels = { engine: "PyTorch", serial: 9, value_max: 1e-9, y: { ...y, names: [] }, settings: { n: 1 } };
+  assert.ok(view.looksLike(old, made([1, 2, 3, 4], kernels)));
+  assert.ok(!view.looksLike(old, made([1, 2, 3, 5])));
+  assert.ok(!view.looksLike(old, made([1, 2, 3, 4], { marks: [2] })));
+  assert.ok(!view.looksLike(old, made([1, 2, 3, 4], { value_min: -79 })));
+  assert.ok(!view.looksLike(old, made([1, 2, 3, 4], { y: { ...y, max: 4000 } })));
+  assert.ok(!view.looksLike(old, made([1, 2, 3, 4], { y: { ...y, table: [1] } })));
+  const line = { x: Float32Array.of(0, 1), y: Float32Array.of(2, 3), label: "" };
+  const chart = { kind: "chart", lines: [line], data: null };
+  assert.ok(view.looksLike(chart, { ...chart, lines: [{ ...line, y: Float32Array.of(2, 3) }] }));
+  assert.ok(!view.looksLike(chart, { ...chart, lines: [{ ...line, y: Float32Array.of(2, 4) }] }));
+  assert.ok(!view.looksLike(chart, { ...chart, lines: [line, line] }));
+});

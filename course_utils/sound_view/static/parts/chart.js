@@ -21,20 +21,24 @@ class Chart extends Lane {
 
   #path(c, line) {
     const floor = this.plotHeight;
-    c.beginPath();
     const first = this.#x(line.x[0]);
     const half = line.style === "bars" && line.x.length > 1 ? (this.#x(line.x[1]) - first) / 2 : 0;
-    if (line.style !== "line" && line.style !== "dashed") c.moveTo(first - half, floor);
+    const filled = line.style !== "line" && line.style !== "dashed";
+    if (filled) c.moveTo(first - half, floor);
     for (let i = 0; i < line.x.length; i++) {
       const [x, y] = this.#at(line, i);
+      if (!i && !filled) c.moveTo(x, y);
       if (half) c.lineTo(x - half, y);
       c.lineTo(x + half, y);
     }
-    if (line.style !== "line" && line.style !== "dashed") c.lineTo(this.#x(line.x[line.x.length - 1]) + half, floor);
+    if (filled) c.lineTo(this.#x(line.x[line.x.length - 1]) + half, floor);
   }
 
-  #stroke(c, line, colour, strong) {
-    this.#path(c, line);
+  /** Lines of one style and one colour. */
+  #stroke(c, lines, colour, strong) {
+    const [line] = lines;
+    c.beginPath();
+    lines.forEach((one) => this.#path(c, one));
     c.setLineDash(line.style === "dashed" ? [6, 4] : []);
     if (line.style === "area" || line.style === "bars") {
       c.globalAlpha = strong ? 0.75 : 0.25;
@@ -64,6 +68,18 @@ class Chart extends Lane {
     return series[2 + ((i - first) % (series.length - 2))];
   }
 
+  /** What can be drawn at once: bands that look alike, 256 of them at most; every other line alone. */
+  #groups() {
+    const groups = new Map();
+    this.picture.lines.forEach((line, i) => {
+      const colour = this.#colour(i);
+      const key = this.picture.bands && !line.label ? `${line.style} ${colour}` : i;
+      if (!groups.has(key)) groups.set(key, { colour, lines: [] });
+      groups.get(key).lines.push(line);
+    });
+    return [...groups.values()];
+  }
+
   /** The bins that the band under the pointer gathers, as dots on its triangle. */
   #drawBins(c, band) {
     const { bin_hz, y } = this.picture;
@@ -81,7 +97,6 @@ class Chart extends Lane {
   draw() {
     const { width, left, right, font } = this.view.size;
     if (!width || !this.picture) return;
-    const p = this.picture;
     const c = this.begin(this.base);
     const w = width - left - right;
     this.plotHeight = this.height - this.axisRoom;
@@ -91,7 +106,7 @@ class Chart extends Lane {
     c.beginPath();
     c.rect(left, 0, w, this.plotHeight);
     c.clip();
-    p.lines.forEach((line, i) => this.#stroke(c, line, this.#colour(i), false));
+    for (const { colour, lines } of this.#groups()) this.#stroke(c, lines, colour, false);
     c.restore();
     c.strokeStyle = this.view.colours.line;
     c.lineWidth = 1;
@@ -153,7 +168,7 @@ class Chart extends Lane {
     const { hover } = view;
     if (hover) {
       const band = this.picture.bands && hover.band !== null ? this.picture.lines[hover.band] : null;
-      if (band) this.#stroke(c, band, view.colours.accent, true);
+      if (band) this.#stroke(c, [band], view.colours.accent, true);
       if (band && this.picture.bin_hz) this.#drawBins(c, band);
       const value = this.picture.x.unit === "Hz" ? hover.freq_hz : (hover.levels?.[this.picture.x.unit] ?? null);
       if (value !== null && !this.picture.x.names?.length) line(c, this.#x(value), 0, this.#x(value), this.plotHeight, view.colours.hover, 1);

@@ -42,10 +42,13 @@ class Lane {
     this.#describe();
   }
 
+  /** Show another picture; one that looks the same costs no drawing. */
   setPicture(picture) {
+    const looksAlike = this.picture && looksLike(this.picture, picture);
     this.picture = picture;
-    this.image = null;
     this.#describe();
+    if (looksAlike) return;
+    this.image = null;
     this.draw();
   }
 
@@ -59,10 +62,11 @@ class Lane {
     if (p && this.spec.id === "pinned") extra.push(settingsText(p.settings));
     if (p) extra.push(...p.notes);
     if (p?.engine && this.spec.id !== "pinned") {
-      const engine = make("span", "sv-engine", { title: "Who computed this picture" });
+      const engine = make("span", `sv-engine${p.by ? " sv-by-browser" : ""}`, { title: "Who computed this picture" });
       engine.textContent = p.engine;
       this.title.append(engine);
     }
+    if (p?.difference) this.title.append(this.#differenceNode(p.difference));
     if (extra.length) this.title.append(" " + extra.join(" \u00b7 "));
     if (this.spec.kind === "curve") p?.lines.forEach((other, k) => this.#nameLine(other.label, (k + 1) % 5));
     const range = p?.y ? `, ${p.y.label} from ${Math.round(p.y.min)} to ${Math.round(p.y.max)} ${p.y.unit}` : "";
@@ -71,6 +75,18 @@ class Lane {
       : "";
     const made = p?.settings ? `, ${settingsText(p.settings)}` : "";
     this.base.setAttribute("aria-label", `${this.spec.title}${range}${values}${made}`);
+  }
+
+  /** How far the preview was from the picture that replaced it. */
+  tellDifference(difference) {
+    this.picture.difference = difference;
+    this.#describe();
+  }
+
+  #differenceNode(difference) {
+    const node = make("span", `sv-difference${difference.steps > 1 ? " sv-differs" : ""}`);
+    node.textContent = differenceText(difference);
+    return node;
   }
 
   /** A curve beside the values: its name in its colour, beside the title. */
@@ -152,7 +168,7 @@ class Lane {
     const rate = view.sampleRate;
     const room = this.height / view.nChannels;
     const middle = room * (channel + 0.5);
-    const gain = ((room / 2 - 4 / view.nChannels) / 32767) * view.gain;
+    const gain = ((room / 2 - 4 / view.nChannels) / 32768) * view.gain;
     const perPixel = ((t1 - t0) * rate) / w;
     c.strokeStyle = view.colours.grid;
     c.beginPath();

@@ -2,12 +2,13 @@
 /**
  * SoundView, JavaScript half: lanes over one time axis, one playhead, one transport.
  *
- * It draws numbers and plays samples; it computes no spectrogram. A lane's picture comes from
- * a source (`kernelSource` below). Another engine has only to deliver the same object.
+ * It draws numbers and plays samples. A lane's picture comes from the kernel (`kernelSource`), or,
+ * while the hand moves, from the engine in the browser (`Preview`): both deliver the same object.
  *
  * A widget's module cannot import files beside it, so the parts in this folder are joined into one
- * when the course is imported, as `order.json` says: numbers (pure helpers, tested under node) -
- * colours - player - lane - chart - view (layout, hand, keyboard) - source (and render).
+ * when the course is imported, as `order.json` says: engine and words (the signal chain, in the folder
+ * above) - numbers (pure helpers, tested under node) - colours - player - lane - chart - preview (who
+ * draws when) - view (layout, hand, keyboard) - source (and render).
  *
  * @typedef {{label: string, unit: string, min: number, max: number, scale: "linear"|"log"|"table",
  *   table: number[], mel_table: number[]}} Axis

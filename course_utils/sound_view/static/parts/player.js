@@ -96,7 +96,7 @@ class Player {
     const buffer = this.context.createBuffer(this.nChannels, length, this.sampleRate);
     for (let c = 0; c < this.nChannels; c++) {
       const channel = buffer.getChannelData(c);
-      for (let i = 0; i < length; i++) channel[i] = this.samples[i * this.nChannels + c] / 32767;
+      for (let i = 0; i < length; i++) channel[i] = this.samples[i * this.nChannels + c] / 32768;
     }
     return buffer;
   }

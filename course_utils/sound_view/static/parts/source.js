@@ -25,6 +25,27 @@ function readLines(lines, numbers) {
   });
 }
 
+/** Whether two pictures, curves or charts look the same, whoever made them: cell by cell, number by number. */
+export function looksLike(one, other) {
+  const others = Object.keys({ ...one, ...other }).filter((key) => !NOT_SEEN.has(key));
+  return others.every((key) => isAlike(one[key], other[key]));
+}
+
+/** What the canvas of a lane does not show. */
+const NOT_SEEN = new Set(["serial", "settings", "engine", "by", "difference", "notes", "frames", "rows", "box", "bin_hz"]);
+
+/** Alike: numbers up to the last digits, lists and objects item by item; an empty list may be left out. */
+function isAlike(a, b) {
+  if (a === b) return true;
+  if (typeof a === "number" && typeof b === "number") return Math.abs(a - b) <= 1e-6 * Math.max(1, Math.abs(a));
+  if (typeof (a ?? b) !== "object") return false;
+  const [x, y] = [a ?? [], b ?? []];
+  if (x.length !== y.length) return false;
+  if (x.length === undefined) return Object.keys({ ...x, ...y }).every((key) => isAlike(x[key], y[key]));
+  for (let i = 0; i < x.length; i++) if (x[i] !== y[i] && !isAlike(x[i], y[i])) return false;
+  return true;
+}
+
 /** The kernel as source: PyTorch computed the picture, and a trait brought it. */
 function kernelSource(model, laneId, deliver) {
   const name = `picture_${laneId}`;

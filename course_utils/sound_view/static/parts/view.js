@@ -13,9 +13,6 @@ const HELP = [
   ["Ctrl + wheel", "zoom; Shift + wheel moves"],
 ];
 
-/** How long the hand rests before the sound that its last step made is fetched. */
-const REST_MS = 150;
-
 class View {
   constructor(model, el) {
     this.model = model;
@@ -23,17 +20,20 @@ class View {
     this.selection = null;
     this.hover = null;
     this.drawn = 0;
+    this.drawnBy = { preview: 0, PyTorch: 0, page: 0 };
+    this.preview = new Preview(this);
     this.loop = false;
     this.size = { width: 0, left: 64, right: 74, ratio: 1, font: 12, scale: 1 };
     this.aborter = new AbortController();
     this.#build(el);
-    this.#setGain();
+    this.setGain();
     this.#readSound();
     this.#makeLanes();
     this.#readOutline();
     this.#listen();
-    this.#text();
+    this.text();
     this.#theme();
+    this.preview.start();
   }
 
   // ---- building
@@ -69,7 +69,14 @@ class View {
     const transport = make("div", "sv-transport", { role: "toolbar", "aria-label": "Transport" });
     const { play, loop, start, pin, zoomIn, zoomOut, fit, large, help } = this.buttons;
     const gap = make("span", "sv-gap");
-    transport.append(play, start, loop, this.clock, gap, zoomOut, zoomIn, fit, pin, large, help);
+    this.who = make("select", "sv-button sv-who", {
+      "aria-label": "Who draws the pictures",
+      title: ABOUT_ENGINES,
+      "data-lm-suppress-shortcuts": "true",
+      hidden: "",
+    });
+    this.who.append(...ENGINES.map(([value, text]) => new Option(text, value)));
+    transport.append(play, start, loop, this.clock, gap, this.who, zoomOut, zoomIn, fit, pin, large, help);
     this.help = make("div", "sv-keys", { hidden: "" });
     for (const [keys, what] of HELP) {
       const name = make("b");
@@ -112,6 +119,19 @@ class View {
     this.playhead_s = Math.min(this.duration_s, this.model.get("playhead_s"));
     this.player.load(this.samples, this.sampleRate, this.nChannels);
     this.seek.max = String(this.duration_s);
+    this.preview.readSound();
+    this.preview.followGain();
+  }
+
+  /** Draw other samples of the same sound; what plays goes on as it is. */
+  swapSamples(samples) {
+    this.samples = samples;
+    this.pyramid = this.outline = null;
+    this.#drawWaveforms();
+  }
+
+  #drawWaveforms() {
+    this.lanes?.filter((lane) => lane.spec.kind === "waveform").forEach((lane) => lane.draw());
   }
 
   /**
@@ -122,12 +142,13 @@ class View {
     clearTimeout(this.rest);
     const { data, ...outline } = this.model.get("outline");
     if (!this.#lacksSound()) return;
+    this.rest = setTimeout(() => this.#askForSound(), REST_MS);
+    if (this.preview.ownsGain) return; // it is drawn already
     const start = data.byteOffset ?? 0;
     const samples = new Int16Array((data.buffer ?? data).slice(start, start + data.byteLength));
     this.outline = { ...outline, samples, length: samples.length / outline.n_channels };
     this.nChannels = outline.n_channels;
-    this.rest = setTimeout(() => this.#askForSound(), REST_MS);
-    this.lanes?.filter((lane) => lane.spec.kind === "waveform").forEach((lane) => lane.draw());
+    this.#drawWaveforms();
   }
 
   #lacksSound() {
@@ -147,10 +168,11 @@ class View {
   }
 
   /** An explorer's gain slider: heard and seen without sending the sound again. */
-  #setGain() {
-    this.gain = this.model.get("gain") ?? 1;
-    this.player.setLevel(this.gain);
-    this.lanes?.filter((lane) => lane.spec.kind === "waveform").forEach((lane) => lane.draw());
+  setGain(gain = this.model.get("gain") ?? 1) {
+    if (gain === this.gain) return;
+    this.gain = gain;
+    this.player.setLevel(gain);
+    this.#drawWaveforms();
   }
 
   #makeLanes() {
@@ -161,8 +183,8 @@ class View {
     for (const spec of this.model.get("lanes")) {
       const lane = this.#addLane(spec);
       if (spec.kind === "waveform") continue;
-      const source = kernelSource(this.model, spec.id, (picture) => this.#receive(lane, picture));
-      this.sources.push(source);
+      const source = kernelSource(this.model, spec.id, (picture) => this.preview.letsIn && this.#adopt(lane, picture));
+      this.sources.push({ lane, ...source });
       const first = source.current();
       if (first) lane.setPicture(first);
     }
@@ -189,6 +211,23 @@ class View {
     return lane;
   }
 
+  /** Previews, by lane, and what is said about them. */
+  show(pictures) {
+    for (const lane of this.lanes) if (pictures[lane.spec.id]) this.#receive(lane, pictures[lane.spec.id]);
+    this.text();
+  }
+
+  /** The kernel's pictures and words in place of previews. */
+  settle() {
+    for (const { lane, current } of this.sources) this.#adopt(lane, current());
+    this.text();
+  }
+
+  /** A picture of the kernel, unless it stands there already. */
+  #adopt(lane, picture) {
+    if (picture && (lane.picture?.by || lane.picture?.serial !== picture.serial)) this.#receive(lane, picture);
+  }
+
   #receive(lane, picture) {
     lane.setPicture(picture);
     if (this.pointer) this.#hoverAt(this.pointer.lane, this.pointer.x, this.pointer.y);
@@ -196,9 +235,10 @@ class View {
   }
 
   #drewPicture(lane) {
+    const { settings, serial, by: engine = "PyTorch" } = lane.picture;
     this.drawn += 1;
-    const { settings, serial } = lane.picture;
-    const detail = { lane: lane.spec.id, settings, serial };
+    this.drawnBy[engine] += 1;
+    const detail = { lane: lane.spec.id, settings, serial, engine };
     this.root.dispatchEvent(new CustomEvent("soundview:drawn", { bubbles: true, detail }));
   }
 
@@ -215,9 +255,8 @@ class View {
     const live = this.lanes.find((lane) => lane.spec.id === pinned.lane);
     if (!live) return;
     const lane = this.#addLane({ ...live.spec, id: "pinned", title: "pinned" }, live);
-    lane.picture = readPicture(pinned.picture);
     lane.resize();
-    lane.setPicture(lane.picture);
+    lane.setPicture(readPicture(pinned.picture));
   }
 
   // ---- listening
@@ -226,12 +265,18 @@ class View {
     const { model, root, buttons } = this;
     const { signal } = this.aborter;
     const on = (names, action) => names.forEach((name) => model.on(`change:${name}`, action));
-    on(["readout", "notes", "error", "label"], () => this.#text());
+    on(["readout", "notes", "error", "label"], () => this.text());
+    on(["live"], () => this.preview.start());
+    on(["live_sound"], () => this.preview.readSound());
+    on(["shown_for"], () => this.preview.arrived());
+    on(["engine"], () => this.showEngine());
+    on(["engine"], () => this.preview.modeChanged());
     on(["theme"], () => this.#theme());
-    on(["gain"], () => this.#setGain());
+    on(["gain"], () => this.preview.ownsGain || this.setGain());
     on(["large_type"], () => this.layout(true));
     on(["pinned"], () => this.#placePin());
     on(["visible"], () => this.#setVisible(model.get("visible"), false));
+    on(["visible"], () => this.preview.moved());
     on(["playhead_s"], () => this.player.playing || this.#movePlayhead(model.get("playhead_s"), false));
     on(["outline"], () => this.#readOutline());
     on(["sound_serial", "sample_rate"], () => {
@@ -247,7 +292,11 @@ class View {
     buttons.play.onclick = () => this.toggle();
     buttons.start.onclick = () => this.seekTo(0);
     buttons.loop.onclick = () => this.setLoop(!this.loop);
-    buttons.pin.onclick = () => model.send({ type: "pin" });
+    buttons.pin.onclick = () => this.#pin();
+    this.who.onchange = () => {
+      model.set("engine", this.who.value);
+      model.save_changes();
+    };
     buttons.zoomIn.onclick = () => this.zoom(0.5);
     buttons.zoomOut.onclick = () => this.zoom(2);
     buttons.fit.onclick = () => this.#setVisible([0, this.duration_s], true);
@@ -333,15 +382,20 @@ class View {
     );
   }
 
+  /** Keep the picture (or let it go); the kernel keeps its own, of the settings as they are. */
+  #pin() {
+    this.preview.whenTrue(() => this.model.send({ type: "pin" }));
+  }
+
   #key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target === this.who) return;
     const onSeek = event.target === this.seek;
     const onButton = event.target.tagName === "BUTTON";
     const step = this.#frameStep();
     const actions = {
       " ": () => this.toggle(),
       l: () => this.setLoop(!this.loop),
-      p: () => !this.buttons.pin.hidden && this.model.send({ type: "pin" }),
+      p: () => !this.buttons.pin.hidden && this.#pin(),
       ArrowLeft: () => this.#inspectAt(this.playhead_s - step),
       ArrowRight: () => this.#inspectAt(this.playhead_s + step),
       ArrowUp: () => this.#inspectAt(this.playhead_s, 1),
@@ -368,14 +422,16 @@ class View {
 
   async toggle() {
     if (this.player.playing) return this.#pause();
-    if (this.#lacksSound()) await this.#newestSound();
+    if (this.preview.ownsGain && this.player.samples !== this.samples) {
+      this.player.load(this.samples, this.sampleRate, this.nChannels);
+    } else if (this.#lacksSound()) await this.#newestSound();
     const [start, end] = this.selection ?? [0, this.duration_s];
     const outside = this.playhead_s < start || this.playhead_s >= end - 1e-3;
     const from = outside ? start : this.playhead_s;
     try {
       await this.player.play(from, this.loop, start, end);
     } catch (problem) {
-      this.#say(`This browser cannot play the sound (${problem.message}). The pictures still work.`);
+      this.say(`This browser cannot play the sound (${problem.message}). The pictures still work.`);
       return;
     }
     this.root.dispatchEvent(new CustomEvent("soundview:play", { bubbles: true }));
@@ -589,8 +645,8 @@ class View {
     if (hover.freq_hz !== null && hover.band === null && !hover.field) hover.band = this.#bandOf(hover.freq_hz);
     const n = Math.min(this.nSamples - 1, Math.max(0, Math.round(time_s * this.sampleRate)));
     hover.sample = n;
-    hover.amplitude = (this.sampleAt(n) / 32767) * this.gain;
-    hover.right = this.nChannels === 2 ? (this.sampleAt(n, 1) / 32767) * this.gain : null;
+    hover.amplitude = (this.sampleAt(n) / 32768) * this.gain;
+    hover.right = this.nChannels === 2 ? (this.sampleAt(n, 1) / 32768) * this.gain : null;
     return hover;
   }
 
@@ -663,15 +719,23 @@ class View {
 
   // ---- text, theme, layout
 
-  #say(text) {
+  say(text) {
     this.message.textContent = text;
   }
 
-  #text() {
+  /** The menu of engines, where there is a choice. */
+  showEngine() {
+    this.who.hidden = !this.preview.engine || this.model.get("kernel") === false;
+    this.who.value = this.model.get("engine");
+  }
+
+  /** What the kernel says, or the preview while it is shown. */
+  text() {
+    const said = (name) => this.preview.said?.[name] ?? this.model.get(name);
     this.root.setAttribute("aria-label", this.model.get("label"));
-    this.#say(this.model.get("error"));
+    this.say(said("error"));
     this.readout.textContent = "";
-    for (const [name, value] of this.model.get("readout")) {
+    for (const [name, value] of said("readout")) {
       const pair = make("span");
       const number = make("b");
       number.textContent = value;
@@ -679,7 +743,7 @@ class View {
       this.readout.append(pair);
     }
     this.notes.textContent = "";
-    for (const note of this.model.get("notes")) {
+    for (const note of said("notes")) {
       const item = make("li");
       item.textContent = note;
       this.notes.append(item);
@@ -764,9 +828,13 @@ class View {
       settings: lane.picture?.settings ?? null,
       shape: lane.picture?.data ? [lane.picture.n_rows, lane.picture.n_columns] : null,
     }));
-    const { playhead_s, loop, duration_s, visible, hover, drawn, selection } = this;
+    const { playhead_s, loop, duration_s, visible, hover, drawn, drawnBy, selection, preview } = this;
     return {
       playhead_s, loop, duration_s, visible, hover, drawn, selection, lanes,
+      drawnBy: { ...drawnBy },
+      engine: this.lanes.find((lane) => lane.picture?.by)?.picture.by ?? "PyTorch",
+      difference: preview.difference,
+      atRest: preview.isTrue, // nothing more is to come for the controls as they are
       playing: this.player.playing,
       pinned: this.lanes.some((lane) => lane.spec.id === "pinned"),
       waitsForSound: this.#lacksSound(),
@@ -779,6 +847,7 @@ class View {
 
   close() {
     clearTimeout(this.rest);
+    this.preview.close();
     this.aborter.abort();
     this.observers.forEach((observer) => observer.disconnect());
     this.sources.forEach((source) => source.close());
