@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Sets up the course "Seeing Sound" and starts its parts.
 
-    python3 course.py lab          opens the course in JupyterLab
+    python3 course.py lab          opens the course in JupyterLab (--lecture: for a projector)
     python3 course.py test         runs every test
     python3 course.py doctor       says in plain words what works here
     python3 course.py notebooks    runs all notebooks again and saves them clean
+    python3 course.py class        makes a set for students and one for the teacher
+    python3 course.py site         builds the lessons as web pages that need no server
+    python3 course.py slides       builds slides from the lessons, each a file of its own
     python3 course.py bench        measures how fast a slider moves a picture
 
 The first call makes the folder .venv beside this file and installs everything into it; nothing
@@ -40,6 +43,7 @@ PROJECT = Path(__file__).resolve().parent
 VENV = PROJECT / ".venv"
 STAMP = VENV / "seeing-sound.json"  # what is installed; written when an installation is complete
 UNFINISHED = VENV / "seeing-sound.unfinished"  # there while an installation runs
+LECTURE = VENV / "lecture"  # JupyterLab's settings for a lecture, apart from everybody's own
 
 FIRST_PAGE = "notebooks/00_start.ipynb"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -57,9 +61,14 @@ SERVER_SETTINGS = {
     "ServerApp": {"tornado_settings": {"websocket_max_message_size": 100 * 1024 * 1024}},
 }
 
+# SEEING_SOUND_UNLOCKED=1 takes the newest version of everything that pyproject.toml allows, to see
+# early what will break; a computer that sets it should set it for every command.
+UNLOCKED = os.environ.get("SEEING_SOUND_UNLOCKED") == "1"
+
 START = "py course.py" if os.name == "nt" else "python3 course.py"  # how a person starts this
 
 COMMANDS = {}  # name -> (function, one line about it), in the order of the help
+IN_A_SET = ("lab", "doctor")  # what works in a set for a class (tools/make_class.py), too
 
 
 class Problem(Exception):
@@ -335,7 +344,7 @@ def environment_key(python):
     digest = hashlib.sha256()
     for part in (
         (PROJECT / "pyproject.toml").read_bytes(),
-        (PROJECT / "constraints.txt").read_bytes(),
+        b"unlocked" if UNLOCKED else (PROJECT / "constraints.txt").read_bytes(),
         python.encode("ascii"),
         platform.machine().encode("utf-8"),
         os.fsencode(str(PROJECT)),  # an installation knows where the course is: moving changes it
@@ -437,8 +446,7 @@ def pip_install(*arguments):
         "--disable-pip-version-check",
         "--no-warn-script-location",
         "--no-user",  # "user = true" in somebody's pip settings cannot work in a venv
-        "-c",
-        "constraints.txt",
+        *(["--upgrade", "--upgrade-strategy=eager"] if UNLOCKED else ["-c", "constraints.txt"]),
         *arguments,
     ]
 
@@ -453,14 +461,15 @@ def install(wanted, stamp):
     editable = ".[%s]" % ",".join(wanted["extras"]) if wanted["extras"] else "."
     what = ["-e", editable, "hatchling"]  # hatchling: with it the next lines need no network
     new_torch = wanted["torch"] == "default" and stamp.get("torch") != "default"
-    if stamp and stamp["extras"] == wanted["extras"] and not new_torch:
+    if stamp and stamp["extras"] == wanted["extras"] and not new_torch and not UNLOCKED:
         say("The course changed since the last start, or its folder was moved. Looking at it ...")
         offline = pip_install("--quiet", "--no-index", "--no-build-isolation", *what)
         if run(offline, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0:
             finish_installing()
             say("Nothing had to be downloaded.")
             return
-    source = "none" if has_pinned_torch() and not new_torch else torch_source(wanted["torch"])
+    keep_torch = has_pinned_torch() and not new_torch and not UNLOCKED
+    source = "none" if keep_torch else torch_source(wanted["torch"])
     say(*introduction(source, fresh=not stamp))
     index = ["--extra-index-url", CPU_INDEX] if source == "cpu" else []
     UNFINISHED.touch()
@@ -620,17 +629,61 @@ def after_a_failure(code):
 # -------------------------------------------------------------------------------------- commands
 
 
-@command("lab", "opens the course in JupyterLab (--no-browser only starts the server)")
+@command("lab", "opens the course in JupyterLab (--lecture 02: lesson 02 for a projector)")
 def lab(options, arguments):
-    """Start JupyterLab on the first lesson."""
+    """Start JupyterLab on the first lesson, or on one of them in the manner of a lecture."""
+    lecture, page, arguments = lecture_wanted(arguments)
     prepare(gpu=options["gpu"])
     settings = ["--ServerApp.root_dir=%s" % PROJECT]
-    if (PROJECT / FIRST_PAGE).is_file():
-        settings.append("--LabApp.default_url=/lab/tree/" + FIRST_PAGE)
+    if (PROJECT / page).is_file():
+        # «doc» is JupyterLab's simple interface: one document, nothing beside it.
+        settings.append("--LabApp.default_url=/%s/tree/%s" % ("doc" if lecture else "lab", page))
+    if lecture:
+        settings += lecture_settings()
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         settings.append("--allow-root")  # in a container everybody is root, and Jupyter would stop
     say("Starting JupyterLab. Leave this window open; Ctrl-C in it ends the course.", "")
     return become(["-m", "jupyterlab", *settings, *arguments])
+
+
+def lecture_wanted(arguments):
+    """Whether ``--lecture`` is there, the notebook to open, and all other arguments.
+
+    Raises:
+        Problem: If no lesson has the name behind ``--lecture``.
+    """
+    if "--lecture" not in arguments:
+        return False, FIRST_PAGE, arguments
+    place = arguments.index("--lecture")
+    before, after = arguments[:place], arguments[place + 1 :]
+    if not after or after[0].startswith("-"):
+        return True, FIRST_PAGE, before + after
+    lessons = sorted(path.name for path in (PROJECT / "notebooks").glob("*.ipynb"))
+    found = [name for name in lessons if name.startswith(after[0])]
+    if not found:
+        names = ", ".join(name[: -len(".ipynb")] for name in lessons)
+        raise Problem("No lesson begins with '%s'. There are: %s." % (after[0], names))
+    return True, "notebooks/" + found[0], before + after[1:]
+
+
+def lecture_settings():
+    """Lay out JupyterLab's settings for a lecture, fresh at every start.
+
+    A settings folder of its own: what is changed during the lecture is gone at the next one, and
+    the settings of the person (and of "course.py lab") are neither read nor written.
+
+    Returns:
+        The options that JupyterLab needs for it.
+    """
+    shutil.rmtree(str(LECTURE), ignore_errors=True)
+    shutil.copytree(str(PROJECT / "jupyter-config" / "lecture"), str(LECTURE))
+    os.environ["JUPYTER_CONFIG_DIR"] = str(LECTURE)  # for custom.css
+    os.environ["SEEING_SOUND_LARGE_TYPE"] = "1"  # every player and explorer begins in large type
+    return [
+        "--LabApp.user_settings_dir=%s" % (LECTURE / "lab" / "user-settings"),
+        "--LabApp.workspaces_dir=%s" % (LECTURE / "lab" / "workspaces"),
+        "--LabApp.custom_css=True",
+    ]
 
 
 @command("test", "runs every test (-k mel: those whose name contains mel)")
@@ -639,6 +692,17 @@ def test(options, arguments):
     prepare(extras=["dev"], gpu=options["gpu"])
     # From the folder of the person: the arguments may hold paths.
     return run([PROJECT / "tools" / "run_tests.py", *arguments], cwd=os.getcwd())
+
+
+def is_in_this_python():
+    """Whether the running Python has this course: with conda and on Binder there is no .venv."""
+    try:
+        from importlib.metadata import distribution
+
+        source = distribution("seeing-sound").read_text("direct_url.json")  # what pip noted
+    except ImportError:  # an older Python, or no such package: both are errors of this kind
+        return False
+    return json.loads(source or "{}").get("url") == PROJECT.as_uri()
 
 
 @command("doctor", "says in plain words what works on this computer")
@@ -653,6 +717,9 @@ def doctor(options, arguments):
         say("", problem)
         return 1
     state = venv_state()
+    if state == "none" and is_in_this_python():
+        say("set-up     in this Python, as with conda or on Binder")
+        return subprocess.call([sys.executable, "tools/doctor.py", *arguments], cwd=str(PROJECT))
     if state == "none":
         say("", "The course is not set up yet. This does it:", "", "    %s lab" % START)
         return 0
@@ -677,6 +744,26 @@ def notebooks(options, arguments):
     return run(["tools/run_notebooks.py", *arguments])
 
 
+@command("class", "makes a set for students, without solutions, and one for the teacher")
+def make_class(options, arguments):
+    """Run tools/make_class.py with this Python: it needs nothing that would be installed."""
+    return subprocess.call([sys.executable, str(PROJECT / "tools" / "make_class.py"), *arguments])
+
+
+@command("site", "builds the lessons as web pages that need no server (--out FOLDER)")
+def site(options, arguments):
+    """Hand over to tools/make_site.py."""
+    prepare(gpu=options["gpu"])
+    return run([PROJECT / "tools" / "make_site.py", *arguments], cwd=os.getcwd())
+
+
+@command("slides", "builds slides from the lessons (02: from lesson 02), each a file of its own")
+def slides(options, arguments):
+    """Hand over to tools/make_slides.py."""
+    prepare(gpu=options["gpu"])
+    return run([PROJECT / "tools" / "make_slides.py", *arguments], cwd=os.getcwd())
+
+
 @command("bench", "measures how fast a slider moves a picture, in a real browser")
 def bench(options, arguments):
     """Hand over to tests/benchmarks/slider_to_pixels.py."""
@@ -684,10 +771,24 @@ def bench(options, arguments):
     return run(["-m", "tests.benchmarks.slider_to_pixels", *arguments])
 
 
+@command("binder-check", "rebuilds Binder's environment and runs lessons in it (Linux)")
+def binder_check(options, arguments):
+    """Hand over to tools/binder_check.py."""
+    prepare(extras=["dev"], gpu=options["gpu"])
+    return run(["-m", "tools.binder_check", *arguments])
+
+
+def is_left_out(name):
+    """Whether this is a set for a class, which has no files for this command."""
+    tools = PROJECT / "tools"
+    return tools.is_dir() and not (tools / "make_class.py").is_file() and name not in IN_A_SET
+
+
 def help_text():
     """The usage, made from the table of commands."""
     lines = ["usage: " + START + " COMMAND [--gpu] [further arguments]", "", "commands:"]
-    lines += ["  %-10s %s" % (name, summary) for name, (_, summary) in COMMANDS.items()]
+    there = {name: COMMANDS[name] for name in COMMANDS if not is_left_out(name)}
+    lines += ["  %-12s %s" % (name, summary) for name, (_, summary) in there.items()]
     lines += [
         "",
         "  --gpu      takes PyTorch's build for NVIDIA graphics cards (Linux: 3 GB to download);",
@@ -706,6 +807,9 @@ def main(arguments):
         return 0 if arguments else 2
     if name not in COMMANDS:
         say("There is no command '%s'." % name, "", help_text())
+        return 2
+    if is_left_out(name):
+        say("This is a set for a class; '%s' is only in the whole course." % name, "", help_text())
         return 2
     options = {"gpu": "--gpu" in rest}
     rest = [argument for argument in rest if argument != "--gpu"]

@@ -185,7 +185,8 @@ def requirements():
     """Everything that pyproject.toml asks for."""
     project = pyproject()["project"]
     extras = project["optional-dependencies"].values()
-    return [Requirement(r) for group in (project["dependencies"], *extras) for r in group]
+    every = [Requirement(r) for group in (project["dependencies"], *extras) for r in group]
+    return [r for r in every if r.name != project["name"]]  # one extra may hold another one
 
 
 def pins(name):
