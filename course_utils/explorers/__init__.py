@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from course_utils.explorers.normalize import NormalizeExplorer, explore_normalize
     from course_utils.explorers.road import RoadExplorer, explore_road
     from course_utils.explorers.stft import StftExplorer, explore_stft
+    from course_utils.explorers.sweeping import SweepView
     from course_utils.explorers.training import TrainingView
+    from course_utils.explorers.tuning import TuningExplorer, explore_tuning
     from course_utils.explorers.waveform import WaveformExplorer, explore_waveform
     from course_utils.explorers.your_sound import (
         YourSoundExplorer,
@@ -36,7 +38,9 @@ _HOMES = {
     "normalize": ("NormalizeExplorer", "explore_normalize"),
     "road": ("RoadExplorer", "explore_road"),
     "stft": ("StftExplorer", "explore_stft"),
+    "sweeping": ("SweepView",),
     "training": ("TrainingView",),
+    "tuning": ("TuningExplorer", "explore_tuning"),
     "waveform": ("WaveformExplorer", "explore_waveform"),
     "your_sound": ("YourSoundExplorer", "explore_your_sound", "load_course_model"),
 }
@@ -50,7 +54,9 @@ __all__ = [
     "NormalizeExplorer",
     "RoadExplorer",
     "StftExplorer",
+    "SweepView",
     "TrainingView",
+    "TuningExplorer",
     "WaveformExplorer",
     "YourSoundExplorer",
     "explore_cnn",
@@ -60,6 +66,7 @@ __all__ = [
     "explore_normalize",
     "explore_road",
     "explore_stft",
+    "explore_tuning",
     "explore_waveform",
     "explore_your_sound",
     "load_course_model",

@@ -17,7 +17,7 @@ ALL = LESSONS + SOLUTIONS
 
 SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
 KNOWN_TAGS = {"nbval-ignore-output", "nbval-skip", "raises-exception"}
-WIDGETS = re.compile(r"\b(explore_\w+|listen|SoundView|TrainingView)\(")
+WIDGETS = re.compile(r"\b(explore_\w+|listen|SoundView|SweepView|TrainingView)\(")
 MAY_DIFFER = re.compile(
     r"version\(|^quiz\(|^#.* differs? .*from computer to computer|find_recordings\("
 )
