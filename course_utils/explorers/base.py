@@ -147,11 +147,12 @@ class Explorer:
             self._stale = False
             settings = self.settings
             self._draw(settings)
-            self.view.shown_for = {
-                "settings": settings,
-                "visible": list(self.view.visible),
-                "sound": self.view.live_sound.get("serial", 0),
-            }
+            if self.view.live:  # other explorers may hold what JSON cannot: an infinite ratio
+                self.view.shown_for = {
+                    "settings": settings,
+                    "visible": list(self.view.visible),
+                    "sound": self.view.live_sound.get("serial", 0),
+                }
 
     def _draw(self, settings: dict[str, Any]) -> None:
         try:

@@ -8,11 +8,12 @@ from tests.browser.lab import PROJECT, Slider
 from tests.browser.view import View
 
 LESSONS = sorted(path.name for path in (PROJECT / "notebooks").glob("[0-9]*.ipynb"))
-# The first view with a picture whose output has a slider beside it; -1 if there is none.
+# The first view with a picture whose output has a control beside it; -1 if there is none. The
+# control is a slider, or lesson 07's map.
 INDEX_OF_EXPLORER = """() => [...document.querySelectorAll(
         '.jp-NotebookPanel:not(.lm-mod-hidden) .sound-view')]
     .findIndex(view => view.querySelector('.sv-picture')
-        && view.closest('.jp-OutputArea-output').querySelector('.widget-slider'))"""
+        && view.closest('.jp-OutputArea-output').querySelector('.widget-slider, .tuning-map'))"""
 
 
 @pytest.mark.parametrize("name", LESSONS)
@@ -40,14 +41,17 @@ def test_a_lesson_runs_from_top_to_bottom_without_anything_red(lab, name):
 
 
 def move_a_slider(notebook) -> None:
-    """The pictures of a lesson's first explorer follow its first slider."""
+    """The pictures of a lesson's first explorer follow its first slider, or its map."""
     index = notebook.page.evaluate(INDEX_OF_EXPLORER)
     assert index >= 0, "no explorer"
     view = View(notebook, index)
     lanes = [one["id"] for one in view.state()["lanes"] if one["kind"] == "picture"]
     before = {lane: view.fingerprint(lane) for lane in lanes}
     output = view.root.locator("xpath=ancestor::*[contains(@class, 'jp-OutputArea-output')]").last
-    Slider(output.locator(".widget-slider").first).press("ArrowLeft", 2)
+    if output.locator(".widget-slider").count():
+        Slider(output.locator(".widget-slider").first).press("ArrowLeft", 2)
+    else:
+        output.locator('.tm-cell[data-row="0"][data-column="0"]').first.click()
     view.page.wait_for_function(
         """([root, before]) => Object.entries(before).some(
             ([lane, old]) => lookAt(root).fingerprint(lane) !== old)""",
