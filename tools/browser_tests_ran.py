@@ -1,6 +1,6 @@
 """Ends with an error unless the browser tests ran: a skipped one proves nothing.
 
-Usage: ``python3 tools/browser_tests_ran.py .venv/reports/tests.xml``
+Usage: ``python3 tools/browser_tests_ran.py .venv/reports/browser.xml``
 
 One reason is accepted: recordings of people are too large for the repository, so the test that
 uses them is skipped where their folder does not lie beside it.

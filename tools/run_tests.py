@@ -2,8 +2,9 @@
 
 Two runs of pytest: over ``tests/``, and with nbval over ``notebooks/`` (solutions inside), where
 every cell is a test: it must run, and its output must be the one that is saved. One exit code and
-one line of totals for both. A run of everything lets the lessons run beside the code, and shows
-what they said at the end.
+one line of totals for all. A run of everything makes a third one of the tests that drive a browser
+or a server: they wait often, so the others run beside them, and what these said is shown at the
+end.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree
@@ -21,6 +23,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 REPORTS = PROJECT / ".venv" / "reports"  # JUnit XML of the last run; .ci/run reads it
 CELL_TIMEOUT_S = 120  # nbval's own default would wait for 2000 s
 NO_TESTS = 5  # pytest's exit code when nothing was chosen
+DRIVING = ["tests/browser", "tests/class_server"]  # what drives a browser or a server
 TAKES_A_WORD = {"-k", "-m", "-p", "-c", "-o", "-W", "-n", "-r", "--junitxml", "--deselect"}
 
 
@@ -30,7 +33,7 @@ def test_parts(
     """What to run, as ``(title, arguments for pytest)``.
 
     A path among the arguments limits the run to the part that it belongs to; everything else goes
-    to both parts.
+    to all parts. Without arguments the tests that drive something are a part of their own.
 
     Args:
         arguments: As typed after ``course.py test``.
@@ -47,14 +50,24 @@ def test_parts(
     ]
     in_tests = [path for path in paths if path not in in_lessons]
     parts = []
-    if in_tests or not paths:
-        report = f"--junitxml={reports / 'tests.xml'}"
+    if not arguments:
+        driving = [folder for folder in DRIVING if (project / folder).is_dir()]
+        if driving:
+            parts.append(("browser and server", [_report(reports, "browser"), *driving]))
+        leave = [f"--ignore={folder}" for folder in driving]
+        parts.append(("the code", [_report(reports, "tests"), "tests", *leave]))
+    elif in_tests or not paths:
+        report = _report(reports, "tests")
         parts.append(("the code", [report, *(in_tests or ["tests"]), *others]))
     if in_lessons or not paths:
-        report = f"--junitxml={reports / 'notebooks.xml'}"
+        report = _report(reports, "notebooks")
         nbval = ["--nbval", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT_S}"]
         parts.append(("the lessons", [report, *nbval, *(in_lessons or ["notebooks"]), *others]))
     return parts
+
+
+def _report(reports: Path, name: str) -> str:
+    return f"--junitxml={reports / name}.xml"
 
 
 def split_paths(arguments: list[str], folders: list[Path]) -> tuple[list[str], list[str]]:
@@ -100,23 +113,26 @@ def run_parts(
 ) -> Iterator[int]:
     """Run the parts and give the exit code of each, in order.
 
-    Side by side, the second one writes into a file that is shown when its turn comes: the first
-    waits often, for a browser, and leaves room for it.
+    Side by side, all but the first one run beside it, one after the other, and write into files
+    that are shown when their turn comes: the first waits often, for a browser, and leaves room.
     """
     utf8 = {"encoding": "utf-8", "errors": "replace"}
-    with ThreadPoolExecutor(1) as pool, tempfile.TemporaryFile("w+", **utf8) as told:
-        beside: Future[int] | None = None
-        if side_by_side:
-            beside = pool.submit(run_pytest, parts[1][1], project, told)
+    with ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(1))
+        beside: dict[str, tuple[Future[int], IO[str]]] = {}
+        for title, arguments in parts[1:] if side_by_side else []:
+            told = stack.enter_context(tempfile.TemporaryFile("w+", **utf8))
+            beside[title] = pool.submit(run_pytest, arguments, project, told), told
         for title, arguments in parts:
             print(f"\n== {title} ==", flush=True)
-            if beside and arguments is parts[1][1]:
-                code = beside.result()
-                told.seek(0)
-                print(told.read(), end="", flush=True)
-                yield code
-            else:
+            if title not in beside:
                 yield run_pytest(arguments, project)
+                continue
+            running, told = beside[title]
+            code = running.result()
+            told.seek(0)
+            print(told.read(), end="", flush=True)
+            yield code
 
 
 def count_results(reports: Path) -> dict[str, int]:

@@ -55,6 +55,18 @@ def test_both_parts_get_the_arguments(project):
     assert {"--nbval", "--nbval-current-env"} < set(both["the lessons"])
 
 
+def test_everything_is_run_in_three_parts_and_nothing_twice(project):
+    (project / "tests" / "browser").mkdir()
+    all_parts = parts([], project)
+    assert list(all_parts) == ["browser and server", "the code", "the lessons"]
+    assert all_parts["browser and server"][1:] == ["tests/browser"]
+    assert all_parts["the code"][1:] == ["tests", "--ignore=tests/browser"]
+    reports = [arguments[0] for arguments in all_parts.values()]
+    assert len(set(reports)) == 3, "no report may overwrite another one"
+    for folder in run_tests.DRIVING:
+        assert (run_tests.PROJECT / folder).is_dir()
+
+
 def test_path_limits_the_run_to_its_part(project):
     unit = project / "tests" / "unit"
     assert parts(["tests/unit"], project) == {
@@ -106,10 +118,12 @@ def test_one_exit_code_for_both_parts(project, monkeypatch, arguments, answers, 
 
 
 def test_what_the_lessons_said_comes_after_the_code(project, capsys, monkeypatch):
+    (project / "tests" / "browser").mkdir()
     codes(monkeypatch, 0, 0)
     run_tests.main([], project, project, project / "reports")
     said = [line for line in capsys.readouterr().out.splitlines() if line]
-    assert said == ["== the code ==", SAYS, "== the lessons ==", SAYS]
+    titles = ["browser and server", "the code", "the lessons"]
+    assert said == [line for title in titles for line in (f"== {title} ==", SAYS)]
 
 
 def test_first_failure_ends_it_if_asked(project, monkeypatch):
