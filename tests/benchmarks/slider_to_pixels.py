@@ -602,7 +602,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="fewer presses; nothing is written")
     parser.add_argument("--only", help="measure the baseline and the ways with this in their name")
     args = parser.parse_args(argv)
-    rounds, presses = (1, 15) if args.quick else (3, 20)
+    rounds, presses = (1, 15) if args.quick else (2, 30)
     chosen = subjects(long_seconds=600)
     if args.only:
         chosen = [chosen[0], *(item for item in chosen[1:] if args.only in item.name)]

@@ -25,7 +25,7 @@ from course_utils.explorers import (
 from course_utils.explorers.base import Explorer
 from course_utils.sound_view import listen
 from tests.browser import sounds
-from tests.browser.lab import PROJECT
+from tests.browser.lab import PROJECT, Traffic
 from tests.browser.view import View
 
 EXPLORERS = [explore_stft, explore_mel, explore_road, explore_decibel, explore_normalize]
@@ -157,18 +157,26 @@ def cut_off(lab) -> BrowserContext:
     return context
 
 
+@pytest.fixture(scope="module")
+def traffic(cut_off) -> Traffic:
+    """What the pages of that window ask for; the notebooks' own windows go on asking meanwhile."""
+    seen = Traffic()
+    seen.watch(cut_off)
+    return seen
+
+
 @pytest.fixture
-def browser_page(cut_off, lab):
+def browser_page(cut_off, traffic):
     """An empty page; whatever is loaded into it may ask for nothing, and nothing may go wrong."""
-    lab.traffic.clear()
+    traffic.clear()
     opened = cut_off.new_page()
     opened.set_viewport_size(WIDE)
     yield opened
     opened.close()
-    asked = [url for url in lab.traffic.urls if not url.startswith(("file:", "blob:", "data:"))]
+    asked = [url for url in traffic.urls if not url.startswith(("file:", "blob:", "data:"))]
     assert asked == []
-    assert lab.traffic.page_errors == []
-    assert lab.traffic.console == []
+    assert traffic.page_errors == []
+    assert traffic.console == []
 
 
 @pytest.fixture(scope="module")
@@ -445,7 +453,7 @@ def test_without_a_script_the_picture_stands_still(cut_off, recording, tmp_path)
 
 
 def test_browser_that_is_too_old_keeps_the_picture_and_says_so(
-    browser_page, recording, tmp_path, lab
+    browser_page, recording, tmp_path, traffic
 ):
     browser_page.add_init_script("delete window.DecompressionStream")
     path = explore_stft(*recording).to_html(tmp_path / "page.html")
@@ -454,7 +462,7 @@ def test_browser_that_is_too_old_keeps_the_picture_and_says_so(
     line.wait_for()
     assert "cannot bring the explorer to life" in line.inner_text()
     assert browser_page.locator("img.sp-still").is_visible()
-    lab.traffic.console.clear()  # it is logged, too
+    traffic.console.clear()  # it is logged, too
 
 
 def test_browser_that_forbids_workers_computes_in_the_page(browser_page, recording, tmp_path):
@@ -469,7 +477,7 @@ def test_browser_that_forbids_workers_computes_in_the_page(browser_page, recordi
     view.is_right()
 
 
-def test_policy_of_the_page_forbids_the_network(live, lab):
+def test_policy_of_the_page_forbids_the_network(live, lab, traffic):
     view = live(explore_road)
     broken = view.page.evaluate(
         """async (url) => {
@@ -482,7 +490,7 @@ def test_policy_of_the_page_forbids_the_network(live, lab):
         lab.server.url,
     )
     assert broken == "connect-src"
-    lab.traffic.console.clear()  # the browser logs what it forbade
+    traffic.console.clear()  # the browser logs what it forbade
 
 
 # ---------------------------------------------------------------- several on one page
