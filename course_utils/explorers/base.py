@@ -41,6 +41,7 @@ class Explorer:
     presets: dict[str, dict[str, Any]] = {}
     zero_is_none: tuple[str, ...] = ("win_length", "norm")  # a control cannot hold None
     kind: str = ""  # what the browser's engine draws for it; empty where only the kernel can
+    view_is_all: bool = True  # False where a widget beside the view says the most
 
     def __init__(self, waveform: Any, sample_rate: float, *, start: dict[str, Any]) -> None:
         unknown = sorted(set(start) - set(self.defaults))

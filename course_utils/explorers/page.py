@@ -90,7 +90,15 @@ def fragment(shown: Explorer | SoundView) -> str:
     Args:
         shown: An explorer with all its sliders. One that cannot be drawn without a kernel, or a
             plain SoundView, plays, zooms and shows the pictures that it has now, without sliders.
+
+    Raises:
+        ValueError: If its view without the widget beside it would say too little.
     """
+    if not getattr(shown, "view_is_all", True):
+        raise ValueError(
+            f"{type(shown).__name__} is more than its view, and the rest needs Python: "
+            "show its static picture"
+        )
     view = getattr(shown, "view", shown)
     state = json.dumps(_state(shown, view), allow_nan=False, separators=(",", ":"))  # all ASCII
     return _FRAGMENT.format(

@@ -96,6 +96,7 @@ class TuningExplorer(Explorer):
     """
 
     title = "Tuning explorer"
+    view_is_all = False  # the map says the most
     lanes = (
         Lane("waveform", "waveform", "what the network hears", height=56),
         Lane("picture", "picture", "what the network sees with these settings", height=150),

@@ -12,6 +12,7 @@ import traitlets as t
 from PIL import Image
 
 from course_utils.explorers import explore_tuning, tuning
+from course_utils.explorers.page import fragment
 from course_utils.explorers.tuning_map import percent
 from course_utils.models.evaluate import MeanAndSpread
 from course_utils.models.features import centre_by_energy
@@ -449,3 +450,8 @@ def test_nothing_is_loaded_from_elsewhere(name):
     text = (tuning._STATIC / name).read_text(encoding="utf-8")
     text = text.replace('"http://www.w3.org/2000/svg"', "")  # a namespace's name, no address
     assert not re.search(r"https?://|\bimport\s*\(|^\s*import\s|@import|url\(", text, re.M)
+
+
+def test_a_page_shows_the_map_and_not_the_view_alone(explorer):
+    with pytest.raises(ValueError, match="more than its view"):
+        fragment(explorer)
