@@ -112,10 +112,11 @@ class Hub:
 
     def __exit__(self, *_: object) -> None:
         """End the hub; what it started and is still there after that is killed."""
+        family = self.processes()  # the culler works in another folder, and may outlive the hub
         self._process.terminate()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_S)
-        left = processes_of(self.state)  # also those whose hub died before
+        left = [*processes_of(self.state), *family]  # also those whose hub died before
         for process in left:
             with suppress(psutil.Error):
                 process.kill()

@@ -83,5 +83,8 @@ def test_hub_of_the_class():
         kinds = {kind_of(process.cmdline()) for process in processes_of(state)}
         assert {"hub", "proxy", "servers", "kernels"} <= kinds
         student.close()
+        family = hub.processes()
+        assert "culler" in {kind_of(process.cmdline()) for process in family}
+    assert [process for process in family if process.is_running()] == [], "nothing lives on"
     assert processes_of(state) == []
     assert not state.exists()
