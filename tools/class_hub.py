@@ -116,12 +116,13 @@ class Hub:
         self._process.terminate()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_S)
+        self._process.kill()  # before all others: it would start its culler again
+        self._process.wait(10)
         left = [*processes_of(self.state), *family]  # also those whose hub died before
         for process in left:
             with suppress(psutil.Error):
                 process.kill()
         psutil.wait_procs(left, timeout=10)
-        self._process.wait(10)
         shutil.rmtree(self.state, ignore_errors=True)
 
     def _wait(self) -> None:
