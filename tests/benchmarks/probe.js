@@ -4,9 +4,13 @@
 // Both kinds of picture are timed alike: from the event in the page to the first animation frame
 // after the picture is in its place. For a widget, its place is its canvas ("soundview:drawn");
 // for matplotlib, a decoded <img> in the cell's output.
+//
+// Nothing here asks for frames while it waits: a page that draws a frame every 16.7 ms anyway would answer
+// every key at the same moment of a frame, and all ways would seem to take whole frames.
 (() => {
-  /** @type {{painted: number, key: string, settings: any}[]} */
+  /** @type {{placed: number, painted: number, key: string, settings: any}[]} */
   const pictures = [];
+  const waiting = new Set(); // what looks again when a picture or a step of the slider is new
   let steps = 0;
   let longest = 0;
   let step = NaN;
@@ -15,8 +19,15 @@
   /** @type {HTMLElement | null} */
   let readout = null;
 
-  const note = (key, settings) =>
-    requestAnimationFrame(() => pictures.push({ painted: performance.now(), key, settings }));
+  const wake = () => [...waiting].forEach((look) => look());
+
+  const note = (key, settings) => {
+    const placed = performance.now();
+    requestAnimationFrame(() => {
+      pictures.push({ placed, painted: performance.now(), key, settings });
+      wake();
+    });
+  };
 
   /** The number at the start of the slider's text: "512 · 32 ms" is 512, "−6 dB" is -6. */
   const shown = () => parseFloat((readout?.textContent ?? "").trim().replace("\u2212", "-"));
@@ -24,6 +35,7 @@
   const noteStep = () => {
     if (shown() !== step) steps += 1;
     step = shown();
+    wake();
   };
 
   document.addEventListener("keydown", () => { pressed = performance.now(); }, true);
@@ -32,8 +44,6 @@
   new PerformanceObserver((list) => {
     for (const task of list.getEntries()) longest = Math.max(longest, task.duration);
   }).observe({ type: "longtask" });
-
-  const sleep = () => new Promise(requestAnimationFrame);
 
   window.probe = {
     /** Watch the canvas pictures of one lane. */
@@ -69,16 +79,24 @@
     shown,
     reset() { pictures.length = 0; steps = longest = 0; },
     count: () => pictures.length,
-    /** Milliseconds from the last key press to the picture with the slider's value. */
-    async keyLatency(setting, timeout) {
-      const end = performance.now() + timeout;
-      while (performance.now() < end) {
-        const right = pictures.find((p) =>
-          p.painted > pressed && (p.settings === null || Number(p.settings[setting]) === shown()));
-        if (right && pressed) return right.painted - pressed;
-        await sleep();
-      }
-      return null;
+    /** Milliseconds from the last key press to the picture with the slider's value: in its place, on screen. */
+    keyLatency(setting, timeout) {
+      return new Promise((resolve) => {
+        const end = (found) => {
+          clearTimeout(alarm);
+          waiting.delete(look);
+          resolve(found);
+        };
+        const isRight = ({ painted, settings }) =>
+          painted > pressed && (settings === null || Number(settings[setting]) === shown());
+        const look = () => {
+          const right = pressed && pictures.find(isRight);
+          if (right) end([right.placed - pressed, right.painted - pressed]);
+        };
+        const alarm = setTimeout(() => end(null), timeout);
+        waiting.add(look);
+        look();
+      });
     },
     /** Is the picture on screen another one than that of the slider's value? */
     isWrong(setting) {

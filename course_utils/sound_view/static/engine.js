@@ -835,6 +835,8 @@ export function soundEngine() {
       this.sampleRate = sampleRate;
       this.fullScale = fullScale;
       this.kept = new Map();
+      this.answers = 0;
+      this.begin();
       this.spectra = new Map(); // the tables of each n_fft that was used: less than 200 kB each
     }
 
@@ -1016,16 +1018,14 @@ export function soundEngine() {
 
     /** How many samples a file cannot hold behind this gain. */
     countClipped(gainDb) {
-      const gain = 10 ** (gainDb / 20);
-      const steps = (sample) => Math.fround(Math.fround(sample / this.fullScale) * Math.fround(gain));
-      if (gain <= 1 || steps(this.loudestSample()) <= 1) return 0;
-      return this.cached("clipped", gainDb, () =>
-        this.samples.reduce((count, sample) => count + (Math.abs(steps(sample)) > 1 ? 1 : 0), 0),
-      );
+      const gain = Math.fround(10 ** (gainDb / 20));
+      const fits = (sample) => Math.fround(Math.fround(sample / this.fullScale) * gain) <= 1;
+      if (gain <= 1 || fits(this.loudestSample())) return 0;
+      return this.cached("clipped", gainDb, () => countBeyond(this.samples, largestThat(fits)));
     }
 
     loudestSample() {
-      return this.cached("loudest sample", null, () => Math.max(largest(this.samples), -smallest(this.samples)));
+      return this.cached("loudest sample", null, () => farthest(this.samples));
     }
 
     normalizePicture(values, scale, visible, others) {
@@ -1055,11 +1055,40 @@ export function soundEngine() {
 
     /** Keep what `make` returns, until `key` changes. */
     cached(stage, key, make) {
-      const kept = this.keptFor(stage, key);
-      if (kept !== undefined) return kept;
+      const text = JSON.stringify(key);
+      const kept = this.kept.get(stage);
+      if (kept?.text === text) {
+        this.needed.add(kept.cost);
+        return kept.value;
+      }
+      const outer = { needed: this.needed, insideMs: this.insideMs };
+      this.needed = new Set();
+      this.insideMs = 0;
+      const started = performance.now();
       const value = make();
-      this.kept.set(stage, { text: JSON.stringify(key), value });
+      const ms = performance.now() - started;
+      const again = key === null ? 0 : ms - this.insideMs; // what hangs on the sound alone is made once
+      const cost = { ms: again, needed: this.needed, made: this.answers };
+      this.kept.set(stage, { text, value, cost });
+      this.needed = outer.needed.add(cost);
+      this.insideMs = outer.insideMs + ms;
       return value;
+    }
+
+    /** An answer begins: what it finds kept is counted from here. */
+    begin() {
+      this.answers += 1;
+      this.needed = new Set(); // costs of the stages that were asked for
+      this.insideMs = 0; // the stages that were made
+    }
+
+    /** How long the stages once took that the answer found made, with all that they were made from. */
+    sparedMs() {
+      const all = new Set(this.needed);
+      for (const { needed } of all) for (const cost of needed) all.add(cost); // a Set also visits what is added now
+      let sum = 0;
+      for (const { ms, made } of all) if (made !== this.answers) sum += ms;
+      return sum;
     }
 
     /** What a stage keeps, if it is for this key. */
@@ -1356,6 +1385,35 @@ export function soundEngine() {
     return { ...meanAndStd(values), min: smallest(values), max: largest(values) };
   }
 
+  /** The largest 32-bit number from 0 on for which `holds`: for all smaller ones it holds, too. Halved bit by bit. */
+  function largestThat(holds) {
+    const number = new Float32Array(1);
+    const bits = new Int32Array(number.buffer); // of positive numbers the larger one has the larger bits
+    for (let bit = 1 << 30; bit; bit >>= 1) {
+      bits[0] |= bit;
+      if (!holds(number[0])) bits[0] ^= bit; // also where it is no number
+    }
+    return number[0];
+  }
+
+  /** How far the loudest sample is from 0. */
+  function farthest(samples) {
+    let most = 0;
+    let least = 0;
+    for (let i = 0; i < samples.length; i++) {
+      if (samples[i] > most) most = samples[i];
+      if (samples[i] < least) least = samples[i];
+    }
+    return Math.max(most, -least);
+  }
+
+  /** How many samples are farther from 0 than this. */
+  function countBeyond(samples, limit) {
+    let count = 0;
+    for (let i = 0; i < samples.length; i++) if (samples[i] > limit || samples[i] < -limit) count += 1;
+    return count;
+  }
+
   /** Place of the largest value; of several that are alike the one in the lowest band, there the first. */
   function firstLargest(values, nMels) {
     const most = largest(values);
@@ -1560,7 +1618,7 @@ export function soundEngine() {
    *
    *     {sound: {samples, sampleRate, nChannels, fullScale, kind}} the sound; of several the newest counts
    *     {id, kind, lanes: ["mel", ...], settings, visible, facts} a request
-   *     {id, states: {mel: ...}, readout, notes, ms}              its answer; `states` as from `asState`
+   *     {id, states: {mel: ...}, readout, notes, ms, fullMs}      its answer; `states` as from `asState`
    *     {id, error}                                               or one readable sentence
    *
    * @param {{postMessage: Function, onmessage: any}} port
@@ -1594,14 +1652,19 @@ export function soundEngine() {
     };
   }
 
-  /** All lanes of one request, then the words about them: whatever they share is computed once. */
+  /**
+   * All lanes of one request, then the words about them: whatever they share is computed once. `ms` is what the
+   * answer took, `fullMs` what it would have taken if nothing had been kept.
+   */
   function answerTo(engine, { kind, lanes, settings, visible, facts = {} }, serial, words = undefined) {
     const started = performance.now();
+    engine.begin();
     const states = {};
     for (const lane of lanes) states[lane] = asState(engine.picture(lane, settings, visible), serial);
     const said = words ? words(kind, engine, settings, facts) : null;
     const ms = performance.now() - started;
-    return { states, readout: said?.readout ?? null, notes: said?.notes ?? null, ms };
+    const fullMs = ms + engine.sparedMs();
+    return { states, readout: said?.readout ?? null, notes: said?.notes ?? null, ms, fullMs };
   }
 
   /** A browser compiles what runs often: so one picture is drawn for nobody before the first one counts. */
@@ -1621,7 +1684,7 @@ export function soundEngine() {
   }
 
   return {
-    Engine, asState, serve, answerTo,
+    Engine, asState, serve, answerTo, sentenceOf,
     // the pieces, for tests
     Fourier, PowerSpectrum, makeFourier, makeWindow, resolution, hzToMel, melToHz, melEdges, melBank, toBands,
     toCells, loudestRows, frequencyRows, specOf, framesOf, roundToEven, firstLargest, fixed, general, percent,
@@ -1634,17 +1697,25 @@ export function workerSource() {
   return `"use strict";\n${soundEngine}\n${words}\nsoundEngine().serve(self, soundWords);\n`;
 }
 
+/** A step that takes no longer than this, half a frame, is drawn in the page, before the event that moved it ends ... */
+const NEAR_MS = 20;
+/** ... if it would take no longer than this with nothing kept: a step may turn out to be a dear one. */
+const NEAR_FULL_MS = 30;
+
 /**
  * The page's side. One request is being computed, one at most waits for it: the newest. So nothing is computed
  * that the hand has left behind, and the last request is always answered.
  *
- * The sums run in a Worker, where they never hold up the page. Where a page may have none (a strict policy for
- * what may run), they run in the page itself, with the same answers.
+ * The sums run in a Worker, where they never hold up the page. But a message to a Worker and its answer wait until
+ * the page has drawn its next frame. So what takes a few milliseconds, as most steps do, is computed in the page
+ * itself (`Near`), and stands in the very frame in which the slider moved.
+ *
+ * Where a page may have no Worker (a strict policy for what may run), all runs in the page, with the same answers.
  */
 export class BrowserEngine {
   /**
-   * @param {(answer: any) => void} deliver Gets {id, kind, settings, visible, states, readout, notes, ms}, or
-   *   {id, kind, settings, visible, error} with one readable sentence.
+   * @param {(answer: any) => void} deliver Gets {id, kind, settings, visible, states, readout, notes, ms, fullMs}, or
+   *   {id, kind, settings, visible, error} with one readable sentence: later, or before `ask` returns.
    */
   constructor(deliver) {
     this.deliver = deliver;
@@ -1652,6 +1723,8 @@ export class BrowserEngine {
     this.sound = null;
     this.flying = null; // the request that is being computed
     this.waiting = null; // the newest one, if it had to wait
+    this.cost = { ms: Infinity, fullMs: Infinity }; // of the newest answer
+    this.near = new Near();
     this.place = "worker"; // or "page"
     this.open();
   }
@@ -1662,6 +1735,7 @@ export class BrowserEngine {
    */
   setSound(sound) {
     this.sound = sound;
+    this.near.setSound(sound);
     if (this.flying) {
       this.waiting ??= this.flying; // what is computed now belongs to the sound before
       this.flying.late = true;
@@ -1674,20 +1748,45 @@ export class BrowserEngine {
    * @returns {number} Its id, which its answer will have, too.
    */
   ask(request) {
-    const numbered = { ...request, id: ++this.asked, late: false };
-    if (this.flying) this.waiting = numbered;
+    const numbered = { ...request, id: ++this.asked, isWanted: true };
+    if (this.isNear) this.answerHere(numbered);
+    else if (this.flying) this.waiting = numbered;
     else this.send(numbered);
     return numbered.id;
   }
 
+  /** Compute what stands there already, for nobody: so that the first step finds kept what it does not change. */
+  prepare(request) {
+    if (!this.flying) this.send({ ...request, id: ++this.asked, isWanted: false });
+  }
+
   /** Stop; nothing is delivered any more. */
   close() {
+    this.near.close();
     this.port?.terminate();
     if (this.url) URL.revokeObjectURL(this.url);
     this.port = this.url = this.flying = this.waiting = null;
   }
 
   // ---- inside
+
+  /** Whether the next step will be drawn in the page: it is expected to cost what the last one did. */
+  get isNear() {
+    return this.place === "worker" && this.near.isReady && this.isCheap;
+  }
+
+  get isCheap() {
+    return this.cost.ms <= NEAR_MS && this.cost.fullMs <= NEAR_FULL_MS;
+  }
+
+  answerHere({ id, isWanted, ...request }) {
+    this.waiting = null;
+    if (this.flying) this.flying.late = true;
+    const answer = this.near.answer(request, id);
+    this.cost = costOf(answer);
+    const { kind, settings, visible } = request;
+    this.deliver({ id, kind, settings, visible, ...answer });
+  }
 
   open() {
     try {
@@ -1710,6 +1809,7 @@ export class BrowserEngine {
   /** Go on without a Worker, with what it was doing. */
   moveIntoPage() {
     this.place = "page";
+    this.near.close();
     this.port?.terminate();
     this.use(new PagePort());
     if (this.sound) this.port.postMessage({ sound: this.sound });
@@ -1725,13 +1825,104 @@ export class BrowserEngine {
   }
 
   arrived({ id, ...answer }) {
-    const { kind, settings, visible, late } = this.flying;
+    const { late, isWanted, id: same, ...request } = this.flying;
     const next = this.waiting;
     this.flying = this.waiting = null;
     if (next) this.send(next); // first: it is computed while this one is shown
-    if (!late) this.deliver({ id, kind, settings, visible, ...answer });
+    if (late) return;
+    this.cost = costOf(answer);
+    const { kind, settings, visible } = request;
+    if (isWanted) this.deliver({ id, kind, settings, visible, ...answer });
+    if (this.place === "worker" && this.isCheap) this.near.warm(request);
   }
 }
+
+const costOf = ({ ms = Infinity, fullMs = Infinity }) => ({ ms, fullMs });
+
+/**
+ * The engine in the page itself, for answers that cost less than the way to a Worker and back.
+ *
+ * Code is slow until the browser has compiled it, which it does for what runs often. So in idle moments longer and
+ * longer pieces of the sound are drawn for nobody, and this engine offers itself when they take no longer than
+ * they should. A machine on which they never do leaves all to the Worker.
+ */
+class Near {
+  constructor() {
+    this.isReady = false;
+    this.isWarm = false; // the code is compiled
+    this.sound = this.engine = this.idle = null;
+    this.pieces = 0; // that were drawn to warm up
+  }
+
+  setSound(sound) {
+    this.close();
+    this.sound = sound;
+  }
+
+  /** Get ready for requests like this one, whenever the page has nothing else to do. */
+  warm(request) {
+    this.request = request;
+    if (this.isReady || this.idle !== null || this.pieces >= MOST_PIECES) return;
+    this.idle = whenIdle(() => {
+      this.idle = null;
+      if (this.isWarm) this.#prepare();
+      else this.#drawPiece();
+      if (!this.isReady) this.warm(this.request);
+    });
+  }
+
+  #drawPiece() {
+    const { samples, nChannels = 1, ...others } = this.sound;
+    this.seconds ??= FIRST_PIECE_S;
+    const part = { ...others, nChannels, samples: samples.subarray(0, Math.ceil(this.seconds * others.sampleRate) * nChannels) };
+    this.pieces += 1;
+    const { ms = 0 } = this.#made(this.#open(part), { ...this.request, visible: [0, this.seconds] }, 0);
+    if (ms > NEAR_MS / 2) return;
+    this.seconds *= 2; // also where the piece was too short to be drawn
+    this.isWarm = this.seconds > WARM_PIECE_S || part.samples.length === samples.length;
+  }
+
+  /** Make what the next step will find kept. */
+  #prepare() {
+    this.engine = this.#open(this.sound);
+    this.#made(this.engine, this.request, 0);
+    this.isReady = true;
+  }
+
+  #open(sound) {
+    if (!this.parts) {
+      const parts = soundEngine();
+      this.parts = { ...parts, words: typeof soundWords === "function" ? soundWords(parts) : undefined };
+    }
+    return new this.parts.Engine(sound);
+  }
+
+  #made(engine, request, id) {
+    try {
+      return this.parts.answerTo(engine, request, id, this.parts.words);
+    } catch (problem) {
+      return { error: this.parts.sentenceOf(problem) };
+    }
+  }
+
+  answer(request, id) {
+    return this.#made(this.engine, request, id);
+  }
+
+  close() {
+    if (this.idle !== null) stopIdle(this.idle);
+    this.idle = this.engine = this.sound = null;
+    this.isReady = false;
+  }
+}
+
+const FIRST_PIECE_S = 0.1;
+const WARM_PIECE_S = 2;
+const MOST_PIECES = 100;
+
+// a browser without idle moments (Safari) gets short breaks
+const whenIdle = (run) => (typeof requestIdleCallback === "function" ? requestIdleCallback(run) : setTimeout(run, 50));
+const stopIdle = (idle) => (typeof cancelIdleCallback === "function" ? cancelIdleCallback(idle) : clearTimeout(idle));
 
 /** What a Worker is to `BrowserEngine`, inside the page: each message waits for its turn, as everything there. */
 class PagePort {

@@ -86,7 +86,7 @@ function makeExplorer({ kernel = true, gain = undefined } = {}) {
     model, lanes: [lane], sampleRate: 8000, nChannels: 1, samples: new Int16Array(4000), said: [],
     show: (pictures) => pictures.mel && (lane.picture = pictures.mel),
     settle: () => (lane.picture = model.get("picture_mel")),
-    text() {}, showEngine() {}, setGain() {}, say: (line) => view.said.push(line), swapSamples() {},
+    text() {}, showEngine() {}, setGain() {}, say: (line) => view.said.push(line), showBehind() {},
   };
   const preview = new Preview(view);
   model.on("change:shown_for", () => preview.arrived());

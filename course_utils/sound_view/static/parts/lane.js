@@ -332,11 +332,8 @@ class Lane {
     const x = width - right + 10;
     const w = 12;
     const h = this.height;
-    for (let i = 0; i < h; i++) {
-      const colour = coloursOf(p)[Math.round(255 * (1 - i / (h - 1)))];
-      c.fillStyle = `rgb(${colour & 255} ${(colour >> 8) & 255} ${(colour >> 16) & 255})`;
-      c.fillRect(x, i, w, 1);
-    }
+    c.imageSmoothingEnabled = false;
+    c.drawImage(colourStrip(coloursOf(p)), x, 0, w, h);
     c.strokeStyle = this.view.colours.line;
     c.strokeRect(x + 0.5, 0.5, w, h - 1);
     c.font = `${font}px system-ui, sans-serif`;
@@ -435,6 +432,21 @@ class Lane {
     shape.forEach((v, i) => c.lineTo(a + ((b - a) * i) / (shape.length - 1), this.height / 2 - v * (this.height / 2 - 4)));
     c.stroke();
   }
+}
+
+const STRIPS = new Map();
+
+/** All colours over each other, the highest value on top: drawn once for each list of colours. */
+function colourStrip(colours) {
+  if (!STRIPS.has(colours)) {
+    const strip = make("canvas", "", { width: 1, height: colours.length });
+    const context = strip.getContext("2d");
+    const pixels = context.createImageData(1, colours.length);
+    new Uint32Array(pixels.data.buffer).set(Uint32Array.from(colours).reverse());
+    context.putImageData(pixels, 0, 0);
+    STRIPS.set(colours, strip);
+  }
+  return STRIPS.get(colours);
 }
 
 /** A tick's number with as many digits as it needs. */

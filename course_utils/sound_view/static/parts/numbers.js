@@ -95,12 +95,12 @@ export function poolMax(data, nRows, nColumns, outRows, outColumns) {
 /** Smallest and largest sample of every block: what a zoomed-out waveform is drawn from. */
 export function envelope(samples, block, stride = 1, offset = 0) {
   const n = Math.ceil(samples.length / stride / block);
-  const min = new Int16Array(n);
-  const max = new Int16Array(n);
+  const min = new samples.constructor(n); // 16-bit samples, or a waveform
+  const max = new samples.constructor(n);
   const total = Math.floor(samples.length / stride);
   for (let b = 0; b < n; b++) {
-    let low = 32767;
-    let high = -32768;
+    let low = Infinity;
+    let high = -Infinity;
     const end = Math.min(total, (b + 1) * block);
     for (let i = b * block; i < end; i++) {
       const value = samples[i * stride + offset];

@@ -101,6 +101,7 @@ export class Preview {
     }
     this.engine.setSound({ ...this.original, sampleRate, kind: this.live.kind }); // it warms up for this kind
     this.#moved();
+    this.engine.prepare(this.#request); // unless it draws already
   }
 
   // ---- what is wanted
@@ -126,18 +127,22 @@ export class Preview {
 
   /** A control moved, or what is visible, or the sound: by a hand here, or by Python. */
   #moved() {
-    const { mode, live } = this;
+    const { mode } = this;
     if (mode === "PyTorch") return;
     this.followGain();
     if (mode === "auto" && this.#kernelHas()) return this.#settle();
     this.isTrue = false;
     this.difference = null;
-    const visible = [...this.model.get("visible")];
-    const settings = { ...this.settings, ...live.fixed };
-    this.engine.ask({ kind: live.kind, lanes: live.lanes, settings, visible, facts: { mostGain: live.most_gain } });
     this.alarm ??= setTimeout(() => this.#giveUp("it does not answer"), PATIENCE_MS);
     clearTimeout(this.rest);
     this.rest = setTimeout(() => this.#askForTruth(), REST_MS);
+    this.engine.ask(this.#request);
+  }
+
+  get #request() {
+    const { kind, lanes, fixed, most_gain: mostGain } = this.live;
+    const settings = { ...this.settings, ...fixed };
+    return { kind, lanes, settings, visible: [...this.model.get("visible")], facts: { mostGain } };
   }
 
   // ---- from the engine
@@ -244,7 +249,19 @@ export class Preview {
     if (!this.ownsGain) return;
     const factor = 10 ** (this.settings.gain_db / 20);
     if (this.live.gain === "factor") this.view.setGain(Math.min(factor, this.live.most_gain));
-    else if (this.original.nChannels === this.view.nChannels) this.view.swapSamples(fileBehind(this.original, factor));
+    else if (this.original.nChannels === this.view.nChannels) {
+      this.view.showBehind(this.original.samples, stepsBehind(this.original, factor));
+    }
+  }
+
+  /** The sound behind the gain that is set, to be played; made when it is asked for. */
+  fileHeard() {
+    if (!this.ownsGain) return null;
+    const factor = 10 ** (this.settings.gain_db / 20);
+    if (this.heard?.factor !== factor || this.heard.of !== this.original) {
+      this.heard = { factor, of: this.original, file: fileBehind(this.original, factor) };
+    }
+    return this.heard.file;
   }
 
   close() {
@@ -256,11 +273,17 @@ export class Preview {
   }
 }
 
-/** What a 16-bit file keeps of a sound behind a gain; beyond full scale it clips. */
-export function fileBehind({ samples, fullScale }, factor) {
-  const file = new Int16Array(samples.length);
+/** What a 16-bit file keeps of a sample behind a gain; beyond full scale it clips. */
+function stepsBehind({ fullScale }, factor) {
   const steps = (32768 / fullScale) * Math.fround(factor);
-  for (let i = 0; i < file.length; i++) file[i] = Math.max(-32768, Math.min(32767, Math.round(samples[i] * steps)));
+  return (sample) => Math.max(-32768, Math.min(32767, Math.round(sample * steps)));
+}
+
+/** What a 16-bit file keeps of a sound behind a gain. */
+export function fileBehind(sound, factor) {
+  const file = new Int16Array(sound.samples.length);
+  const behind = stepsBehind(sound, factor);
+  for (let i = 0; i < file.length; i++) file[i] = behind(sound.samples[i]);
   return file;
 }
 

@@ -42,7 +42,14 @@ function isAlike(a, b) {
   const [x, y] = [a ?? [], b ?? []];
   if (x.length !== y.length) return false;
   if (x.length === undefined) return Object.keys({ ...x, ...y }).every((key) => isAlike(x[key], y[key]));
+  if (x instanceof Uint8Array && y instanceof Uint8Array) return areAlike(x, y);
   for (let i = 0; i < x.length; i++) if (x[i] !== y[i] && !isAlike(x[i], y[i])) return false;
+  return true;
+}
+
+/** The cells of two pictures: a simple loop over whole bytes is many times faster than one that asks what they are. */
+function areAlike(x, y) {
+  for (let i = 0; i < x.length; i++) if (x[i] !== y[i]) return false;
   return true;
 }
 

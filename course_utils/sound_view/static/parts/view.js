@@ -112,6 +112,7 @@ class View {
     const start = bytes.byteOffset ?? 0;
     const buffer = bytes.buffer ?? bytes;
     this.samples = new Int16Array(buffer.slice(start, start + bytes.byteLength)); // a copy is aligned
+    this.behind = null;
     this.pyramid = null;
     this.outline = null;
     this.duration_s = this.nSamples / this.sampleRate;
@@ -123,10 +124,15 @@ class View {
     this.preview.followGain();
   }
 
-  /** Draw other samples of the same sound; what plays goes on as it is. */
-  swapSamples(samples) {
+  /**
+   * Draw these samples of the same sound behind a function that never falls, as a gain and a file are: what it
+   * makes of the smallest and the largest sample of a stretch is all that is drawn. What plays goes on as it is.
+   */
+  showBehind(samples, behind) {
+    if (this.samples !== samples) this.pyramid = null;
     this.samples = samples;
-    this.pyramid = this.outline = null;
+    this.behind = behind;
+    this.outline = null;
     this.#drawWaveforms();
   }
 
@@ -422,8 +428,9 @@ class View {
 
   async toggle() {
     if (this.player.playing) return this.#pause();
-    if (this.preview.ownsGain && this.player.samples !== this.samples) {
-      this.player.load(this.samples, this.sampleRate, this.nChannels);
+    const heard = this.behind && this.preview.fileHeard();
+    if (heard) {
+      if (this.player.samples !== heard) this.player.load(heard, this.sampleRate, this.nChannels);
     } else if (this.#lacksSound()) await this.#newestSound();
     const [start, end] = this.selection ?? [0, this.duration_s];
     const outside = this.playhead_s < start || this.playhead_s >= end - 1e-3;
@@ -571,16 +578,25 @@ class View {
 
   sampleAt(n, channel = 0) {
     if (this.outline) return outlined(this.outline, n, n + 1, channel)[1];
-    return this.samples[n * this.nChannels + channel];
+    return this.#shown(this.samples[n * this.nChannels + channel]);
+  }
+
+  #shown(sample) {
+    return this.behind ? this.behind(sample) : sample;
   }
 
   /** Smallest and largest sample of a channel between two sample numbers. */
   extremes(from, to, channel = 0) {
     if (this.outline) return outlined(this.outline, from, to, channel);
+    const [low, high] = this.#extremesOf(from, to, channel);
+    return low <= high ? [this.#shown(low), this.#shown(high)] : [low, high];
+  }
+
+  #extremesOf(from, to, channel) {
     let a = Math.max(0, Math.floor(from));
     const b = Math.min(this.nSamples, Math.max(a + 1, Math.ceil(to)));
-    let low = 32767;
-    let high = -32768;
+    let low = Infinity;
+    let high = -Infinity;
     if (b - a > 512) {
       this.pyramid ??= [];
       const { block, min, max } = (this.pyramid[channel] ??= envelope(this.samples, 64, this.nChannels, channel));
@@ -591,7 +607,7 @@ class View {
       return [low, high];
     }
     for (; a < b; a++) {
-      const value = this.sampleAt(a, channel);
+      const value = this.samples[a * this.nChannels + channel];
       if (value < low) low = value;
       if (value > high) high = value;
     }
