@@ -642,7 +642,7 @@ class Slider:
 
     def text(self) -> str:
         """The value as it is written beside the slider."""
-        return self.readout.inner_text().strip()
+        return self.readout.text_content().strip()
 
     def press(self, key: str = "ArrowRight", times: int = 1) -> None:
         """Focus the handle and press a key."""

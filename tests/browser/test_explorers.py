@@ -326,7 +326,7 @@ def test_pin_keeps_the_picture_while_the_live_one_moves(show, notebook):
     notebook.slider("n_fft").press("ArrowLeft", 3)
     view.wait_pixels("spectrogram", other_than=before)
     assert view.fingerprint("pinned") == before
-    assert "n_fft 1024" in view.root.locator('[data-lane="pinned"] .sv-lane-title').inner_text()
+    assert "n_fft 1024" in view.root.locator('[data-lane="pinned"] .sv-lane-title').text_content()
     hover = view.hover("pinned", 1.0, 0.125)
     assert hover["frame"] == round(hover["time_s"] * sounds.SAMPLE_RATE / 512)
     view.press("p")

@@ -104,7 +104,7 @@ class Living(View):
 
     def is_heard(self) -> None:
         """Assert that the samples are Python's, but for those half-way between two steps."""
-        heard = np.array(self.root.evaluate("root => [...root.soundView.samples]"))
+        heard = np.array(self.root.evaluate("root => [...root.soundView.heard]"))
         wanted = np.frombuffer(self.explorer.view.sound, "<i2").astype(int)
         assert heard.shape == wanted.shape
         assert np.abs(heard - wanted).max() <= 1
@@ -361,7 +361,7 @@ def test_gain_in_front_of_a_file_makes_another_sound(live):
     view.wait("state => state.playing")
     for gain_db in (-60, 20, -100, 0):
         view.move("gain_db", gains.index(gain_db))
-        view.wait("() => root.soundView.player.samples === root.soundView.samples")
+        view.wait("() => root.soundView.player.samples === root.soundView.heard")
         view.is_heard()
     view.wait("state => state.playing")
     view.press(" ")

@@ -34,13 +34,13 @@ class Picker:
     def told(self, text: str) -> None:
         """Wait until the picker says something."""
         self.root.get_by_role("status").filter(has_text=text).wait_for(timeout=30_000)
-        assert self.root.locator(".snd-problem").inner_text() == ""
+        assert self.root.locator(".snd-problem").text_content() == ""
 
     def warned(self, text: str) -> str:
         """Wait until the picker complains about something; returns the whole sentence."""
         alert = self.root.get_by_role("alert").filter(has_text=text)
         alert.wait_for(timeout=30_000)
-        return alert.inner_text()
+        return alert.text_content()
 
     def names(self) -> list[str]:
         return self.root.locator("option:not([disabled])").all_inner_texts()
@@ -83,7 +83,7 @@ def test_a_file_dragged_into_the_folder_is_found(picker, lab):
 
 def test_an_upload_larger_than_a_message_may_be_arrives_whole(picker, tmp_path, lab):
     """A Jupyter server drops messages of more than 10 MB without a word."""
-    assert "At most 64 MB and 15 minutes" in picker.root.locator(".snd-limit").inner_text()
+    assert "At most 64 MB and 15 minutes" in picker.root.locator(".snd-limit").text_content()
     samples = np.random.default_rng(0).integers(-9999, 9999, 6_000_000).astype(np.int16)
     soundfile.write(tmp_path / "twelve MB.wav", samples, 44_100)
     picker.upload(tmp_path / "twelve MB.wav")

@@ -47,7 +47,7 @@ class Page:
         return self.root.locator(f".snd-{name}")
 
     def text(self, part: str) -> str:
-        return self.root.locator(f".snd-{part}").inner_text()
+        return self.root.locator(f".snd-{part}").text_content()
 
     def record(self) -> None:
         """Record until the time is over."""
@@ -167,7 +167,7 @@ def test_countdown_stop_play_and_record_again(microphone):
     microphone.button("play").click()
     microphone.button("play").get_by_text("Stop playing").wait_for()
     microphone.root.locator(".snd-play", has_text="Play").wait_for()
-    assert "Record again" in microphone.button("record").inner_text()
+    assert "Record again" in microphone.button("record").text_content()
     before = notebook.execute("print(len(kept))")
     microphone.button("record").click()  # and stopped before it began: the old one stays
     microphone.wait("state => state.phase === 'counting'")
@@ -203,7 +203,7 @@ def test_a_microphone_that_is_refused_is_explained(microphone):
     microphone.button("record").click()
     alert = microphone.root.get_by_role("alert").filter(has_text="The microphone was refused.")
     alert.wait_for()
-    assert "Or upload a recording instead." in alert.inner_text()
+    assert "Or upload a recording instead." in alert.text_content()
     assert microphone.state()["microphone"] is None
     assert microphone.state()["n"] == kept, "the recording before is still there"
     context.grant_permissions(["microphone"])

@@ -210,7 +210,7 @@ def test_a_sweep_is_stopped_by_its_button_and_goes_on_where_it_was(lab):
         root.locator(".tv-stop").click()
         notebook._finish(60)
         root.and_(notebook.page.locator("[data-phase=stopped]")).wait_for()
-        assert "what was measured is kept" in root.locator(".tv-text").inner_text()
+        assert "what was measured is kept" in root.locator(".tv-text").text_content()
         assert root.locator("li").count() >= 1
         n_done, stopped = notebook.cells()[1]["outputs"][0]["text"].split()
         assert 1 <= int(n_done) < 32
@@ -218,7 +218,7 @@ def test_a_sweep_is_stopped_by_its_button_and_goes_on_where_it_was(lab):
         run_cell(notebook, 1)
         notebook._finish(120)
         root.and_(notebook.page.locator("[data-phase=done]")).wait_for()
-        assert f"{n_done} were in the file already" in root.locator(".tv-details").inner_text()
+        assert f"{n_done} were in the file already" in root.locator(".tv-details").text_content()
         assert notebook.cells()[1]["outputs"][0]["text"] == "32 False\n"
         assert notebook.complaints() == []
     finally:

@@ -110,5 +110,9 @@ class View:
         self.page.keyboard.press(key)
 
     def text(self, part: str) -> str:
-        """Text of a part, e.g. "hover", "message", "readout"."""
-        return self.root.locator(f".sv-{part}").first.inner_text()
+        """Text of a part, e.g. "hover", "message", "readout".
+
+        Not its ``inner_text``: JupyterLab lets the browser leave out the layout of cells that are
+        scrolled away (``content-visibility: auto``), and there that is sometimes empty.
+        """
+        return self.root.locator(f".sv-{part}").first.text_content()

@@ -989,8 +989,13 @@ export function soundEngine() {
         const before = this.logMel(gain_db);
         const { centre, scale } = centreAndScale(before, nMels, method, statistics);
         const normal = method === "none" ? (x) => x : (x, band) => (x - centre[band]) / (scale[band] + eps);
-        const after = new Float64Array(before).map((x, i) => normal(x, i % nMels));
-        if (!after.every(Number.isFinite)) {
+        const after = new Float64Array(before);
+        let isFinite = true;
+        for (let i = 0; i < after.length; i++) {
+          after[i] = normal(after[i], i % nMels);
+          isFinite &&= Number.isFinite(after[i]);
+        }
+        if (!isFinite) {
           throw new Error(
             "0 / 0: all cells are alike, so the standard deviation is 0, and eps is 0 too. " +
               "The result is NaN, and one NaN makes every weight of a network NaN",
@@ -1021,7 +1026,9 @@ export function soundEngine() {
       const gain = Math.fround(10 ** (gainDb / 20));
       const fits = (sample) => Math.fround(Math.fround(sample / this.fullScale) * gain) <= 1;
       if (gain <= 1 || fits(this.loudestSample())) return 0;
-      return this.cached("clipped", gainDb, () => countBeyond(this.samples, largestThat(fits)));
+      const limit = largestThat(fits);
+      if (!(this.samples instanceof Int16Array)) return this.cached("clipped", gainDb, () => countBeyond(this.samples, limit));
+      return this.cached("beyond", null, () => countsBeyond(this.samples))[Math.floor(limit)];
     }
 
     loudestSample() {
@@ -1040,11 +1047,12 @@ export function soundEngine() {
     logMel(gainDb, visible = undefined) {
       const { spec, frames, bank } = this.fixedChain(NORMALIZE_CHAIN, visible);
       const make = () => {
-        const mel = this.fixedMel(spec, frames, bank, fileOf(gainDb, this.fullScale), 32768);
-        const level = mel.map((power) => powerToDb(power, 1, AMIN));
+        const level = this.fixedMel(spec, frames, bank, fileOf(gainDb, this.fullScale), 32768);
+        for (let i = 0; i < level.length; i++) level[i] = powerToDb(level[i], 1, AMIN);
         const highest = largest(visible ? this.logMel(gainDb) : level);
         const floor = Math.fround(highest - NORMALIZE_TOP_DB);
-        return level.map((db) => Math.max(db, floor));
+        for (let i = 0; i < level.length; i++) if (level[i] < floor) level[i] = floor;
+        return level;
       };
       if (!visible) return this.cached("whole level", gainDb, make);
       const shown = partOf(this.logMel(gainDb), bank.nMels, this.whole(spec), frames);
@@ -1241,10 +1249,12 @@ export function soundEngine() {
     mirrored(start, length) {
       const last = this.samples.length - 1;
       const Samples = this.samples instanceof Int16Array ? Int16Array : Float32Array;
-      return Samples.from({ length }, (_, i) => {
+      const frame = new Samples(length);
+      for (let i = 0; i < length; i++) {
         const place = Math.abs(start + i);
-        return this.samples[place > last ? 2 * last - place : place];
-      });
+        frame[i] = this.samples[place > last ? 2 * last - place : place];
+      }
+      return frame;
     }
 
     /**
@@ -1414,6 +1424,15 @@ export function soundEngine() {
     return count;
   }
 
+  /** The same for each limit of 16-bit samples, from 0 to 32768. */
+  function countsBeyond(samples) {
+    const counts = new Uint32Array(32770); // first: how many are so far from 0
+    for (let i = 0; i < samples.length; i++) counts[Math.abs(samples[i])] += 1;
+    let beyond = 0;
+    for (let far = 32769; far >= 0; far--) [counts[far], beyond] = [beyond, beyond + counts[far]];
+    return counts;
+  }
+
   /** Place of the largest value; of several that are alike the one in the lowest band, there the first. */
   function firstLargest(values, nMels) {
     const most = largest(values);
@@ -1426,11 +1445,12 @@ export function soundEngine() {
   /** A gain and a 16-bit file behind it, as a function of the samples of a frame. */
   function fileOf(gainDb, fullScale) {
     const gain = Math.fround(10 ** (gainDb / 20));
+    const size = 1 / fullScale; // of a step; a power of 2, so nothing is lost
     return (frame) => {
       const file = new Int16Array(frame.length);
       for (let i = 0; i < frame.length; i++) {
-        const steps = 32768 * Math.fround(Math.fround(frame[i] / fullScale) * gain);
-        file[i] = Math.max(-32768, Math.min(32767, roundToEven(steps)));
+        const steps = 32768 * Math.fround(Math.fround(frame[i] * size) * gain);
+        file[i] = steps >= 32767 ? 32767 : steps <= -32768 ? -32768 : roundToEven(steps);
       }
       return file;
     };
@@ -1556,7 +1576,8 @@ export function soundEngine() {
   function normalizeHistogram(values, scale, settings) {
     const margin = scale.unit === "of range" ? 0.05 * (scale.high - scale.low) : 0;
     const [low, high] = [scale.low - margin, scale.high + margin];
-    const inside = Float64Array.from(values).map((x) => Math.min(high, Math.max(low, x)));
+    const inside = new Float64Array(values);
+    for (let i = 0; i < inside.length; i++) inside[i] = Math.min(high, Math.max(low, inside[i]));
     const shares = sharesOf(inside, low, high, N_BARS);
     const [second, first] = [...shares].sort((a, b) => a - b).slice(-2);
     const leaves = second > 0 && first > 2.5 * second; // the floor of top_db would flatten all others
@@ -1701,6 +1722,8 @@ export function workerSource() {
 const NEAR_MS = 20;
 /** ... if it would take no longer than this with nothing kept: a step may turn out to be a dear one. */
 const NEAR_FULL_MS = 30;
+/** What took a Worker no longer than this with nothing kept may be tried in the page, in an idle moment. */
+const WARM_FULL_MS = 60;
 
 /**
  * The page's side. One request is being computed, one at most waits for it: the newest. So nothing is computed
@@ -1833,7 +1856,9 @@ export class BrowserEngine {
     this.cost = costOf(answer);
     const { kind, settings, visible } = request;
     if (isWanted) this.deliver({ id, kind, settings, visible, ...answer });
-    if (this.place === "worker" && this.isCheap) this.near.warm(request);
+    if (this.place === "worker" && this.cost.fullMs <= WARM_FULL_MS) {
+      this.near.warm(request, (own) => (this.cost = costOf(own))); // a Worker is slower while the page draws, too
+    }
   }
 }
 
@@ -1860,14 +1885,15 @@ class Near {
   }
 
   /** Get ready for requests like this one, whenever the page has nothing else to do. */
-  warm(request) {
+  warm(request, whenReady) {
     this.request = request;
+    this.whenReady = whenReady;
     if (this.isReady || this.idle !== null || this.pieces >= MOST_PIECES) return;
     this.idle = whenIdle(() => {
       this.idle = null;
       if (this.isWarm) this.#prepare();
       else this.#drawPiece();
-      if (!this.isReady) this.warm(this.request);
+      if (!this.isReady) this.warm(this.request, this.whenReady);
     });
   }
 
@@ -1885,8 +1911,9 @@ class Near {
   /** Make what the next step will find kept. */
   #prepare() {
     this.engine = this.#open(this.sound);
-    this.#made(this.engine, this.request, 0);
+    const answer = this.#made(this.engine, this.request, 0);
     this.isReady = true;
+    this.whenReady(answer);
   }
 
   #open(sound) {

@@ -259,6 +259,18 @@ test("a mistake in the page is a sentence, too, and another sound is drawn by th
   opened.engine.close();
 });
 
+test("what stands there already is computed for nobody, and tells what a step will cost", async () => {
+  const opened = open();
+  opened.engine.setSound(tone());
+  opened.engine.prepare(request("mel"));
+  opened.engine.prepare(request("stft")); // it draws already: nothing more is asked of it
+  const { id } = await answered(opened, request("mel", { n_mels: 20 }));
+  assert.deepEqual(opened.answers.map((answer) => answer.id), [id]);
+  assert.equal(id, 2);
+  assert.ok(Number.isFinite(opened.engine.cost.fullMs));
+  opened.engine.close();
+});
+
 test("fullMs counts what an earlier answer made, once", () => {
   const engine = new Engine(tone(440, 20));
   const first = answerTo(engine, request("mel"), 1, words);

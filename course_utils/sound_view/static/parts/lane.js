@@ -177,9 +177,11 @@ class Lane {
     c.stroke();
     c.fillStyle = c.strokeStyle = view.colours.wave;
     if (perPixel > 2) {
+      const ends = view.columns(t0 * rate, perPixel, w, channel);
       for (let x = 0; x < w; x++) {
-        const [low, high] = view.extremes(t0 * rate + x * perPixel, t0 * rate + (x + 1) * perPixel, channel);
-        if (low <= high) c.fillRect(left + x, middle - high * gain, 1, Math.max(1, (high - low) * gain));
+        const low = view.shown(ends[2 * x]) * gain;
+        const high = view.shown(ends[2 * x + 1]) * gain;
+        if (low <= high) c.fillRect(left + x, middle - high, 1, Math.max(1, high - low));
       }
       return;
     }

@@ -256,7 +256,6 @@ export class Preview {
 
   /** The sound behind the gain that is set, to be played; made when it is asked for. */
   fileHeard() {
-    if (!this.ownsGain) return null;
     const factor = 10 ** (this.settings.gain_db / 20);
     if (this.heard?.factor !== factor || this.heard.of !== this.original) {
       this.heard = { factor, of: this.original, file: fileBehind(this.original, factor) };

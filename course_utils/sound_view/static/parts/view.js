@@ -136,6 +136,11 @@ class View {
     this.#drawWaveforms();
   }
 
+  /** The samples to be played. */
+  get heard() {
+    return this.behind ? this.preview.fileHeard() : this.samples;
+  }
+
   #drawWaveforms() {
     this.lanes?.filter((lane) => lane.spec.kind === "waveform").forEach((lane) => lane.draw());
   }
@@ -428,9 +433,8 @@ class View {
 
   async toggle() {
     if (this.player.playing) return this.#pause();
-    const heard = this.behind && this.preview.fileHeard();
-    if (heard) {
-      if (this.player.samples !== heard) this.player.load(heard, this.sampleRate, this.nChannels);
+    if (this.behind && this.preview.ownsGain) {
+      if (this.player.samples !== this.heard) this.player.load(this.heard, this.sampleRate, this.nChannels);
     } else if (this.#lacksSound()) await this.#newestSound();
     const [start, end] = this.selection ?? [0, this.duration_s];
     const outside = this.playhead_s < start || this.playhead_s >= end - 1e-3;
@@ -578,21 +582,34 @@ class View {
 
   sampleAt(n, channel = 0) {
     if (this.outline) return outlined(this.outline, n, n + 1, channel)[1];
-    return this.#shown(this.samples[n * this.nChannels + channel]);
+    return this.shown(this.samples[n * this.nChannels + channel]);
   }
 
-  #shown(sample) {
-    return this.behind ? this.behind(sample) : sample;
+  /** What is drawn of a sample. */
+  shown(sample) {
+    return this.behind && !this.outline ? this.behind(sample) : sample;
+  }
+
+  /**
+   * Smallest and largest sample of `count` columns, one after the other, before `shown`: so that a gain that
+   * moves need not look for them again.
+   */
+  columns(first, perColumn, count, channel) {
+    const key = [first, perColumn, count].join();
+    const { outline, samples } = this;
+    const kept = (this.keptColumns ??= [])[channel];
+    if (kept?.key === key && kept.outline === outline && kept.samples === samples) return kept.ends;
+    const ends = new Float64Array(2 * count);
+    for (let x = 0; x < count; x++) {
+      ends.set(this.#extremes(first + x * perColumn, first + (x + 1) * perColumn, channel), 2 * x);
+    }
+    this.keptColumns[channel] = { key, outline, samples, ends };
+    return ends;
   }
 
   /** Smallest and largest sample of a channel between two sample numbers. */
-  extremes(from, to, channel = 0) {
+  #extremes(from, to, channel) {
     if (this.outline) return outlined(this.outline, from, to, channel);
-    const [low, high] = this.#extremesOf(from, to, channel);
-    return low <= high ? [this.#shown(low), this.#shown(high)] : [low, high];
-  }
-
-  #extremesOf(from, to, channel) {
     let a = Math.max(0, Math.floor(from));
     const b = Math.min(this.nSamples, Math.max(a + 1, Math.ceil(to)));
     let low = Infinity;
