@@ -83,6 +83,27 @@ def show(n_fft=2048, hop_length=512):
     plt.tight_layout()
     plt.show()
 """
+# What explore_normalize shows: the clip before and after, and a histogram of each.
+BASELINE_NORMALIZE = """
+import librosa
+import librosa.display
+import matplotlib.pyplot as plt
+from ipywidgets import interact
+
+@interact(gain_db=(-100, 20))
+def show(gain_db=0):
+    S = librosa.feature.melspectrogram(
+        y=np.clip(y * 10 ** (gain_db / 20), -1, 1), sr=sr, n_fft=1024, hop_length=512, n_mels=64)
+    before = librosa.power_to_db(S)
+    after = (before - before.mean()) / before.std()
+    fig, axes = plt.subplots(2, 2, figsize=(9, 4), width_ratios=[3, 1])
+    for row, picture in zip(axes, (before, after)):
+        librosa.display.specshow(
+            picture, sr=sr, hop_length=512, x_axis="time", y_axis="mel", ax=row[0])
+        row[1].hist(picture.ravel(), bins=80)
+    plt.tight_layout()
+    plt.show()
+"""
 BASELINE_SLIDERS = "sliders = {child.description: child for child in show.widget.children[:-1]}"
 
 EXPLORER = """
@@ -106,6 +127,8 @@ IS_HEAVIEST = ", heaviest"
 KERNEL, BROWSER = "kernel", "browser"
 MEL_BASELINE = "interact + librosa + specshow, Mel, 5 s"
 STFT_BASELINE = "interact + librosa + specshow, STFT, 5 s"
+STFT_30_BASELINE = "interact + librosa + specshow, STFT, 30 s"
+NORMALIZE_BASELINE = "interact + librosa + specshow, normalised, 5 s"
 LONG_BASELINE = "interact + librosa + specshow, Mel, 10 min"
 ENGINES = {KERNEL: "PyTorch", BROWSER: "auto"}
 
@@ -135,8 +158,10 @@ ways that are compared.
 - **The baselines** are the notebook way to the same picture: `interact`, librosa, decibels,
   `specshow` and `plt.show`, about 900 x 400 pixels, 22.05 kHz, after librosa has compiled itself.
   What shows Mel bands is held against a Mel spectrogram whose `n_mels` moves, of 5 s of sound, and
-  of 10 minutes where ours has 10 minutes; what shows a linear spectrogram, against one of 5 s whose
-  `hop_length` moves.
+  of 10 minutes where ours has 10 minutes; what shows a linear spectrogram, against one whose
+  `hop_length` moves, of 5 s, and of 30 s where ours has 30 s or 10 minutes (which nobody could wait
+  for); explore_normalize with 5 s, against the two pictures and two histograms that it shows, whose
+  gain moves. For any other comparison: all times are in the table.
 - **In turns** means: a way and its baseline, page beside page and nothing else open, are measured
   one after the other in each round, and «times faster» is the ratio of these neighbours.
 - **The bare widget** shows one byte picture of 300 x 64 for each value and computes nothing: the
@@ -221,11 +246,16 @@ def subjects(*, long_seconds: float) -> list[Subject]:
     cells, long_cells = (
         (SOUND.format(seconds=seconds), BASELINE, BASELINE_SLIDERS) for seconds in (5, long_seconds)
     )
-    stft_cells = (SOUND.format(seconds=5), BASELINE_STFT, BASELINE_SLIDERS)
+    stft_cells, stft_30_cells = (
+        (SOUND.format(seconds=seconds), BASELINE_STFT, BASELINE_SLIDERS) for seconds in (5, 30)
+    )
+    normalize_cells = (SOUND.format(seconds=5), BASELINE_NORMALIZE, BASELINE_SLIDERS)
     usual = {"lane": None, "server": "usual", "baseline": None}
     found = [
         Subject(MEL_BASELINE, cells, "n_mels", 20, **usual),
         Subject(STFT_BASELINE, stft_cells, "hop_length", 256, **usual),
+        Subject(STFT_30_BASELINE, stft_30_cells, "hop_length", 256, **usual, patience=True),
+        Subject(NORMALIZE_BASELINE, normalize_cells, "gain_db", -40, **usual),
         Subject(LONG_BASELINE, long_cells, "n_mels", 20, **usual, patience=True),
         Subject("the first, the course's server", cells, "n_mels", 20, None),
         Subject("the first, far away", cells, "n_mels", 20, None, server="far"),
@@ -254,8 +284,12 @@ def _explorer(
         settings = ", n_fft=2048, hop_length=512" if kind in ("stft", "mel") else ""
     code = EXPLORER.format(kind=kind, settings=settings)
     cells = (SOUND.format(seconds=seconds), code, "sliders = ex.sliders")
-    long = LONG_BASELINE if seconds > 60 else MEL_BASELINE
-    baseline = STFT_BASELINE if lane == "spectrogram" else long
+    if lane == "spectrogram":
+        baseline = STFT_30_BASELINE if seconds >= 30 else STFT_BASELINE
+    elif seconds > 60:
+        baseline = LONG_BASELINE
+    else:
+        baseline = NORMALIZE_BASELINE if kind == "normalize" else MEL_BASELINE
     return Subject(name, cells, slider, start, lane, engine, server, baseline)
 
 
@@ -692,11 +726,12 @@ def main(argv: list[str] | None = None) -> int:
     """Measure, print and write the report; 1 if a promise is not kept."""
     parser = argparse.ArgumentParser(prog="course.py bench", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer presses; nothing is written")
+    parser.add_argument("--rounds", type=int, default=2, help="turns of each way (2)")
     parser.add_argument(
         "--only", help="measure the ways with this in their name, and their baselines"
     )
     args = parser.parse_args(argv)
-    rounds, presses = (1, 15) if args.quick else (2, 30)
+    rounds, presses = (1, 15) if args.quick else (args.rounds, 30)
     chosen = subjects(long_seconds=600)
     if args.only:
         wanted = [item for item in chosen if item.baseline and args.only in item.name]
