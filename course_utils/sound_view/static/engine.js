@@ -1718,7 +1718,7 @@ export function workerSource() {
   return `"use strict";\n${soundEngine}\n${words}\nsoundEngine().serve(self, soundWords);\n`;
 }
 
-/** A step that takes no longer than this, half a frame, is drawn in the page, before the event that moved it ends ... */
+/** A step that takes no longer than this is drawn in the page, before the event that moved it ends ... */
 const NEAR_MS = 20;
 /** ... if it would take no longer than this with nothing kept: a step may turn out to be a dear one. */
 const NEAR_FULL_MS = 30;
